@@ -1,0 +1,106 @@
+//! How a command ends: an exit code, and for a failure one clear line with a hint.
+
+use std::fmt;
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+/// How a command that did its work ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Done; for a question, yes.
+    Done,
+    /// The answer is no: the chain is broken, nothing matched.
+    No,
+}
+
+/// What kind of failure it was; it decides the exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// Bad arguments or configuration: 2.
+    Usage,
+    /// It could not be determined or done: 3.
+    Failed,
+    /// Ctrl-C: 130.
+    Interrupted,
+}
+
+/// Why a command did not do its work.
+#[derive(Debug)]
+pub struct CliError {
+    kind: Kind,
+    cause: anyhow::Error,
+    hints: Vec<String>,
+}
+
+impl CliError {
+    /// Bad arguments or configuration, in one sentence. Exit code 2.
+    pub fn usage(message: impl fmt::Display + fmt::Debug + Send + Sync + 'static) -> Self {
+        Self { kind: Kind::Usage, cause: anyhow::Error::msg(message), hints: Vec::new() }
+    }
+
+    /// Something could not be determined or done. Exit code 3.
+    pub fn failed(message: impl fmt::Display + fmt::Debug + Send + Sync + 'static) -> Self {
+        Self { kind: Kind::Failed, cause: anyhow::Error::msg(message), hints: Vec::new() }
+    }
+
+    /// The person stopped it. Exit code 130, nothing printed.
+    pub fn interrupted() -> Self {
+        Self { kind: Kind::Interrupted, cause: anyhow::Error::msg("interrupted"), hints: Vec::new() }
+    }
+
+    /// Adds what to do about it.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+
+    fn is_broken_pipe(&self) -> bool {
+        self.cause
+            .chain()
+            .filter_map(|cause| cause.downcast_ref::<io::Error>())
+            .any(|error| error.kind() == io::ErrorKind::BrokenPipe)
+    }
+}
+
+impl From<anyhow::Error> for CliError {
+    fn from(cause: anyhow::Error) -> Self {
+        Self { kind: Kind::Failed, cause, hints: Vec::new() }
+    }
+}
+
+impl From<io::Error> for CliError {
+    fn from(error: io::Error) -> Self {
+        Self::from(anyhow::Error::from(error))
+    }
+}
+
+/// Prints what clap has to say (help and version are no failure) and gives its exit code.
+pub(super) fn usage(error: &clap::Error) -> ExitCode {
+    error.print().ok();
+    ExitCode::from(if error.use_stderr() { 2 } else { 0 })
+}
+
+/// Prints the failure, if there was one, and gives the exit code.
+///
+/// A reader that went away (`coms export | head`) is no failure.
+pub(super) fn finish(result: Result<Exit, CliError>) -> ExitCode {
+    let error = match result {
+        Ok(Exit::Done) => return ExitCode::SUCCESS,
+        Ok(Exit::No) => return ExitCode::from(1),
+        Err(error) => error,
+    };
+    let code = match error.kind {
+        _ if error.is_broken_pipe() => return ExitCode::SUCCESS,
+        Kind::Interrupted => return ExitCode::from(130),
+        Kind::Usage => 2,
+        Kind::Failed => 3,
+    };
+    let mut stderr = io::stderr().lock();
+    // Nobody is left to tell when standard error itself can't be written.
+    writeln!(stderr, "error: {:#}", error.cause).ok();
+    for hint in &error.hints {
+        writeln!(stderr, "hint: {hint}").ok();
+    }
+    ExitCode::from(code)
+}

@@ -1,0 +1,201 @@
+//! Identifiers that cross layers, each a type of its own so that one can't stand in for another.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use uuid::{Builder, Uuid};
+
+use crate::time::Timestamp;
+
+/// Text that should have been a UUID and is not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a UUID")]
+pub struct NotAUuid;
+
+macro_rules! uuid_id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(Uuid);
+
+        impl $name {
+            /// The identifier with these 16 bytes, as they are stored and hashed.
+            pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+                Self(Uuid::from_bytes(bytes))
+            }
+
+            /// The 16 bytes that are stored and hashed.
+            pub const fn as_bytes(&self) -> &[u8; 16] {
+                self.0.as_bytes()
+            }
+
+            /// The UUID itself.
+            pub const fn uuid(self) -> Uuid {
+                self.0
+            }
+        }
+
+        impl From<Uuid> for $name {
+            fn from(uuid: Uuid) -> Self {
+                Self(uuid)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = NotAUuid;
+
+            /// Takes any usual spelling: hyphens or none, either case, braces, `urn:uuid:`.
+            fn from_str(text: &str) -> Result<Self, NotAUuid> {
+                Uuid::try_parse(text).map(Self).map_err(|_| NotAUuid)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.as_hyphenated().fmt(f)
+            }
+        }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                let mut text = [0; uuid::fmt::Hyphenated::LENGTH];
+                serializer.serialize_str(self.0.as_hyphenated().encode_lower(&mut text))
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+                text.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    };
+}
+
+uuid_id! {
+    /// A person, as Central knows them: the subject of a token.
+    UserId
+}
+
+uuid_id! {
+    /// A message; the server makes it, a UUIDv7 of the message's time.
+    MessageId
+}
+
+impl MessageId {
+    /// A new UUIDv7 for a message made at `at`.
+    pub fn new(at: Timestamp, random: [u8; 10]) -> Self {
+        Self(Builder::from_unix_timestamp_millis(at.unix_ms(), &random).into_uuid())
+    }
+}
+
+/// A channel's name on the wire, such as `general`. Case matters.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(transparent)]
+pub struct ChannelId(Arc<str>);
+
+impl ChannelId {
+    /// The text of the identifier.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&str> for ChannelId {
+    fn from(text: &str) -> Self {
+        Self(text.into())
+    }
+}
+
+impl fmt::Display for ChannelId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The place of an entry in the log chain, counted from 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(transparent)]
+pub struct ChainIndex(pub u64);
+
+impl ChainIndex {
+    /// The index after this one.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+}
+
+impl fmt::Display for ChainIndex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A server's identity: the text as it was configured (that is what goes out), and the UUID that it means (that is what
+/// is compared).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerId {
+    text: Arc<str>,
+    uuid: Uuid,
+}
+
+impl ServerId {
+    /// The identifier as configured.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// What the text means.
+    pub const fn uuid(&self) -> Uuid {
+        self.uuid
+    }
+
+    /// Whether `other`, in any spelling of a UUID, names this server.
+    pub fn is(&self, other: &str) -> bool {
+        Uuid::try_parse(other).is_ok_and(|uuid| uuid == self.uuid)
+    }
+}
+
+impl FromStr for ServerId {
+    type Err = NotAUuid;
+
+    fn from_str(text: &str) -> Result<Self, NotAUuid> {
+        let uuid = Uuid::try_parse(text).map_err(|_| NotAUuid)?;
+        Ok(Self { text: text.into(), uuid })
+    }
+}
+
+impl fmt::Display for ServerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_spelling_of_a_uuid_is_read_and_one_is_written() {
+        let id = "49C0734106C04EB98059E5A0A3729CB6".parse::<UserId>().expect("a UUID");
+        assert_eq!(id.to_string(), "49c07341-06c0-4eb9-8059-e5a0a3729cb6");
+        assert_eq!("zzz".parse::<UserId>(), Err(NotAUuid));
+    }
+
+    #[test]
+    fn a_server_id_is_shown_as_configured_and_compared_as_a_uuid() {
+        let id = "CA0F4D71-1D90-4FB3-9A8E-1CDE09A6D95E".parse::<ServerId>().expect("a UUID");
+        assert_eq!(id.to_string(), "CA0F4D71-1D90-4FB3-9A8E-1CDE09A6D95E");
+        assert!(id.is("ca0f4d71-1d90-4fb3-9a8e-1cde09a6d95e"));
+        assert!(!id.is("ca0f4d71-1d90-4fb3-9a8e-1cde09a6d95f"));
+    }
+
+    #[test]
+    fn a_message_id_carries_its_time() {
+        let id = MessageId::new(Timestamp::from_unix_ms(1_795_477_188_631), [7; 10]);
+        assert_eq!(id.uuid().get_version_num(), 7);
+        assert!(id.to_string().starts_with("01a20ac7-b017-7"));
+    }
+}

@@ -1,0 +1,20 @@
+//! A Zync community server, and everything its operator, its members and its auditors need.
+//!
+//! The modules are layers, and imports point down only (`tests/layers.rs` checks it):
+//!
+//! ```text
+//! cli                                     one file a command; the only place that prints or asks
+//! server                                  HTTP, WebSocket, fan-out to connections
+//! channels                                what people do and may do; the writer
+//! storage  logchain  central  protocol    SQL | hashes and signatures | Central | wire types
+//! config  ids  time  secret  telemetry    what everyone may use
+//! ```
+//!
+//! `storage`, `logchain` and `protocol` do not know each other: `channels` brings them together.
+
+pub mod cli;
+pub mod ids;
+pub mod logchain;
+pub mod secret;
+pub mod storage;
+pub mod time;

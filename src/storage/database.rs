@@ -1,0 +1,236 @@
+//! Opening a database: the settings that every connection has, and which schema the file must have.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::config::DbConfig;
+use rusqlite::functions::FunctionFlags;
+use rusqlite::limits::Limit;
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+use super::search_text::search_text;
+
+/// Marks a file as ours in its header (`PRAGMA application_id`): "coms".
+const APPLICATION_ID: i32 = 0x636f_6d73;
+
+/// The schemas, oldest first, each a step from the one before; a file's `user_version` counts those it has. Append only.
+const MIGRATIONS: [&str; 1] = [include_str!("schema.sql")];
+
+/// Up to 3.51.2 a checkpoint that races a write can corrupt a database in WAL mode.
+const OLDEST_SQLITE: i32 = 3_051_003;
+
+/// How long a connection waits for a lock. Readers never wait for the writer in WAL mode; this is for checkpoints and
+/// for the moment of opening.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What a connection is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Reads only; the file must exist.
+    ReadOnly,
+    /// Reads and writes, and makes the file if there is none. At most one per database: see [`super::DatabaseLock`].
+    ReadWrite,
+}
+
+/// Why the database can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StorageError {
+    /// There is no such file, or it can't be opened or made.
+    #[error("cannot open the database `{path}`: {cause}")]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// What the system or SQLite said.
+        cause: String,
+    },
+    /// The file is something else.
+    #[error("`{path}` is not a database of coms")]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A database of the Go reference server, which `coms adopt` takes over.
+    #[error("`{path}` is a database of the Go reference server")]
+    Reference {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A later program wrote it.
+    #[error("`{path}` has schema {found}, and this coms knows schemas up to {known}")]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// The schema of the file.
+        found: usize,
+        /// The last schema that this program knows.
+        known: usize,
+    },
+    /// The SQLite that this program was built with has a bug that corrupts databases.
+    #[error("SQLite {0} is too old: 3.51.3 or later is needed")]
+    OldSqlite(&'static str),
+    /// The disk is full. Nothing was written; later writes may succeed.
+    #[error("the disk is full")]
+    DiskFull,
+    /// Anything else that SQLite reports.
+    #[error("database: {0}")]
+    Sqlite(rusqlite::Error),
+}
+
+impl From<rusqlite::Error> for StorageError {
+    fn from(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => Self::DiskFull,
+            _ => Self::Sqlite(error),
+        }
+    }
+}
+
+/// One connection to a database with this program's schema.
+pub struct Database {
+    pub(super) connection: Connection,
+    path: PathBuf,
+}
+
+impl Database {
+    /// Opens the database at `path`.
+    ///
+    /// With [`Access::ReadWrite`] a missing or empty file becomes an empty database of the current schema, in WAL mode;
+    /// the caller holds the lock.
+    pub fn open(path: &Path, access: Access) -> Result<Self, StorageError> {
+        if rusqlite::version_number() < OLDEST_SQLITE {
+            return Err(StorageError::OldSqlite(rusqlite::version()));
+        }
+        let connection = connect(path, access)
+            .map_err(|error| StorageError::Open { path: path.to_owned(), cause: plain_words(&error) })?;
+        let mut database = Self { connection, path: path.to_owned() };
+        database.configure(access).map_err(|error| database.opening_error(&error))?;
+        database.check_schema(access)?;
+        Ok(database)
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn configure(&self, access: Access) -> rusqlite::Result<()> {
+        let connection = &self.connection;
+        connection.busy_timeout(BUSY_TIMEOUT)?;
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+        connection.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)?;
+        connection.set_prepared_statement_cache_capacity(64);
+        connection.create_scalar_function(
+            "search_text",
+            1,
+            // Innocuous: the view that calls it is part of the schema, which is not trusted.
+            FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_INNOCUOUS,
+            |context| context.get_raw(0).as_str().map(search_text).map_err(Into::into),
+        )?;
+        connection.pragma_update(None, "cell_size_check", true)?;
+        connection.pragma_update(None, "foreign_keys", true)?;
+        if access == Access::ReadWrite {
+            connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
+            connection.pragma_update(None, "synchronous", "full")?;
+            connection.pragma_update_and_check(None, "secure_delete", true, |_| Ok(()))?;
+        }
+        Ok(())
+    }
+
+    fn check_schema(&mut self, access: Access) -> Result<(), StorageError> {
+        let path = self.path.clone();
+        let number = |name| self.connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+        let (application, version) = (number("application_id")?, number("user_version")?);
+        let tables = self.connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0))?;
+        let known = MIGRATIONS.len();
+        match (application, usize::try_from(version)) {
+            (0, Ok(0)) if tables == 0 && access == Access::ReadWrite => self.migrate(0),
+            (application, Ok(found)) if application == i64::from(APPLICATION_ID) => match found {
+                found if found == known => Ok(()),
+                found if found > known => Err(StorageError::Newer { path, found, known }),
+                found => self.migrate(found),
+            },
+            _ if self.has_table("log_chain")? && self.has_table("messages")? => Err(StorageError::Reference { path }),
+            _ => Err(StorageError::Foreign { path }),
+        }
+    }
+
+    fn migrate(&mut self, from: usize) -> Result<(), StorageError> {
+        let transaction = self.connection.transaction()?;
+        for step in MIGRATIONS.iter().skip(from) {
+            transaction.execute_batch(step)?;
+        }
+        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+        transaction.pragma_update(None, "user_version", i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX))?;
+        transaction.commit()?;
+        Ok(())
+    }
+
+    fn has_table(&self, name: &str) -> rusqlite::Result<bool> {
+        self.connection.query_row(
+            "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = ?1",
+            [name],
+            |row| row.get(0),
+        )
+    }
+
+    fn opening_error(&self, error: &rusqlite::Error) -> StorageError {
+        match error.sqlite_error_code() {
+            Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
+                StorageError::Foreign { path: self.path.clone() }
+            }
+            Some(ErrorCode::DiskFull) => StorageError::DiskFull,
+            _ => StorageError::Open { path: self.path.clone(), cause: plain_words(error) },
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place that opens databases")]
+fn connect(path: &Path, access: Access) -> rusqlite::Result<Connection> {
+    // Not `SQLITE_OPEN_URI`, which rusqlite's default has: a path is a path, whatever it looks like.
+    let shared = OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_EXRESCODE;
+    let access = match access {
+        Access::ReadOnly => OpenFlags::SQLITE_OPEN_READ_ONLY,
+        Access::ReadWrite => OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
+    };
+    Connection::open_with_flags(path, shared | access)
+}
+
+/// SQLite's message alone, without rusqlite's wrapping.
+fn plain_words(error: &rusqlite::Error) -> String {
+    match error {
+        rusqlite::Error::SqliteFailure(_, Some(message)) => message.clone(),
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_database_opens_again_for_reading() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("messages.db");
+        drop(Database::open(&path, Access::ReadWrite).expect("a new database"));
+        Database::open(&path, Access::ReadOnly).expect("the same database");
+    }
+
+    #[test]
+    fn foreign_newer_and_missing_files_are_told_apart() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let text = folder.path().join("notes.txt");
+        std::fs::write(&text, "no database at all, but long enough for a header of one hundred bytes. ".repeat(3))
+            .expect("a file");
+        assert!(matches!(Database::open(&text, Access::ReadWrite), Err(StorageError::Foreign { .. })));
+
+        let newer = folder.path().join("newer.db");
+        let database = Database::open(&newer, Access::ReadWrite).expect("a new database");
+        database.connection.pragma_update(None, "user_version", 99).expect("a pragma");
+        drop(database);
+        assert!(matches!(Database::open(&newer, Access::ReadWrite), Err(StorageError::Newer { found: 99, .. })));
+
+        let missing = folder.path().join("missing.db");
+        assert!(matches!(Database::open(&missing, Access::ReadOnly), Err(StorageError::Open { .. })));
+    }
+}

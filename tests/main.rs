@@ -1,0 +1,3 @@
+//! The integration tests, one binary so that they link once: real servers, real files, the real program.
+
+mod layers;
