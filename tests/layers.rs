@@ -60,7 +60,8 @@ fn files_of(source: &Path, module: &str) -> Vec<PathBuf> {
     while let Some(folder) = folders.pop() {
         let Ok(entries) = fs::read_dir(&folder) else { continue };
         for entry in entries {
-            let path = entry.expect("a readable folder").path();
+            let Ok(entry) = entry else { continue };
+            let path = entry.path();
             if path.is_dir() {
                 folders.push(path);
             } else {

@@ -3,7 +3,7 @@
 -- What the database is: `server_id`, `public_key` (32 bytes), `created_at`.
 CREATE TABLE meta (
     name  TEXT PRIMARY KEY NOT NULL,
-    value NOT NULL
+    value ANY NOT NULL
 ) WITHOUT ROWID, STRICT;
 
 CREATE TABLE channel (
