@@ -7,13 +7,14 @@
 //! server                                  HTTP, WebSocket, fan-out to connections
 //! channels                                what people do and may do; the writer
 //! storage  logchain  central  protocol    SQL | hashes and signatures | Central | wire types
-//! config  ids  time  secret  telemetry    what everyone may use
+//! config  ids  keys  time  secret  telemetry   what everyone may use
 //! ```
 //!
 //! `storage`, `logchain` and `protocol` do not know each other: `channels` brings them together.
 
 pub mod cli;
 pub mod ids;
+pub mod keys;
 pub mod logchain;
 pub mod secret;
 pub mod storage;

@@ -9,7 +9,7 @@ const LAYERS: [&[&str]; 5] = [
     &["server"],
     &["channels"],
     &["storage", "logchain", "central", "protocol"],
-    &["config", "ids", "time", "secret", "telemetry"],
+    &["config", "ids", "keys", "time", "secret", "telemetry"],
 ];
 
 /// The lowest layer is one family: its modules may know each other.

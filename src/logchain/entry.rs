@@ -4,8 +4,8 @@ use std::fmt;
 
 use sha2::{Digest as _, Sha256};
 
-use super::key::{PublicKey, SigningKey};
 use crate::ids::{ChainIndex, MessageId};
+use crate::keys::{PublicKey, Signature, SigningKey};
 use crate::time::Timestamp;
 
 /// The hash of an entry: SHA-256, 32 bytes.
@@ -41,16 +41,6 @@ impl ContentHash {
 }
 
 impl fmt::Debug for ContentHash {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&hex::encode(self.0))
-    }
-}
-
-/// An Ed25519 signature, 64 bytes.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Signature(pub [u8; 64]);
-
-impl fmt::Debug for Signature {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&hex::encode(self.0))
     }

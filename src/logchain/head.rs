@@ -1,8 +1,8 @@
 //! Signed heads: the server's word on how long its chain is and how it ends.
 
-use super::entry::{EntryHash, Signature};
-use super::key::{PublicKey, SigningKey};
+use super::entry::EntryHash;
 use crate::ids::{ChainIndex, ServerId};
+use crate::keys::{PublicKey, Signature, SigningKey};
 use crate::time::Timestamp;
 
 /// How far a chain reaches.

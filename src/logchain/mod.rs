@@ -4,8 +4,8 @@
 
 mod entry;
 mod head;
-mod key;
 
-pub use entry::{ContentHash, Entry, EntryHash, Signature, entry_hash};
+pub use entry::{ContentHash, Entry, EntryHash, entry_hash};
 pub use head::{Head, SignedHead};
-pub use key::{KeyError, PublicKey, SigningKey};
+// The keys are below, since the configuration is made of them too; here they are part of the chain's vocabulary.
+pub use crate::keys::{KeyError, PublicKey, Signature, SigningKey};

@@ -1,12 +1,11 @@
-//! The server's Ed25519 key pair, as configured: `SERVER_SECRET_KEY` is seed then public key, `SERVER_PUBLIC_KEY` that
-//! public key.
+//! Ed25519 keys and signatures, as configured and as the chain uses them: `SERVER_SECRET_KEY` is seed then public key,
+//! `SERVER_PUBLIC_KEY` that public key.
 
 use std::fmt;
 
 use ed25519_dalek::{Signer as _, SigningKey as Ed25519Key, VerifyingKey};
 use zeroize::Zeroizing;
 
-use super::entry::Signature;
 use crate::secret::Secret;
 
 /// Why text is no key.
@@ -65,6 +64,16 @@ impl SigningKey {
 impl fmt::Debug for SigningKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "SigningKey(public: {})", self.public())
+    }
+}
+
+/// An Ed25519 signature, 64 bytes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Signature(pub [u8; 64]);
+
+impl fmt::Debug for Signature {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex::encode(self.0))
     }
 }
 
