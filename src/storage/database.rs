@@ -125,7 +125,7 @@ impl Database {
             1,
             // Innocuous: the view that calls it is part of the schema, which is not trusted.
             FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_INNOCUOUS,
-            |context| context.get_raw(0).as_str().map(search_text).map_err(Into::into),
+            |context| Ok(search_text(context.get_raw(0).as_str()?).into_owned()),
         )?;
         connection.pragma_update(None, "cell_size_check", true)?;
         connection.pragma_update(None, "foreign_keys", true)?;

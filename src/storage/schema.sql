@@ -87,7 +87,8 @@ CREATE TABLE request (
 CREATE VIEW searchable (key, text) AS
     SELECT key, search_text(content) FROM message WHERE deleted_at IS NULL;
 CREATE VIRTUAL TABLE search USING fts5 (
-    text, content = 'searchable', content_rowid = 'key', columnsize = 0, tokenize = 'unicode61 remove_diacritics 2'
+    text, content = 'searchable', content_rowid = 'key', columnsize = 0,
+    tokenize = "unicode61 remove_diacritics 2 categories 'L* N* M* So'"
 );
 -- Deleted words leave the index's pages at once instead of at some later merge.
 INSERT INTO search (search, rank) VALUES ('secure-delete', 1);
