@@ -1,5 +1,6 @@
 //! Identifiers that cross layers, each a type of its own so that one can't stand in for another.
 
+use std::cell::RefCell;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -85,9 +86,43 @@ uuid_id! {
 
 impl MessageId {
     /// A new UUIDv7 for a message made at `at`.
-    pub fn new(at: Timestamp, random: [u8; 10]) -> Self {
-        Self(Builder::from_unix_timestamp_millis(at.unix_ms(), &random).into_uuid())
+    pub fn new(at: Timestamp) -> Self {
+        Self(uuid_v7(at))
     }
+}
+
+uuid_id! {
+    /// A frame that the server sends.
+    FrameId
+}
+
+impl FrameId {
+    /// A new UUIDv7 for a frame sent at `at`.
+    pub fn new(at: Timestamp) -> Self {
+        Self(uuid_v7(at))
+    }
+}
+
+/// A new UUIDv7 (RFC 9562) of the time `at`.
+fn uuid_v7(at: Timestamp) -> Uuid {
+    Builder::from_unix_timestamp_millis(at.unix_ms(), &random_bytes()).into_uuid()
+}
+
+/// Ten random bytes from the system, fetched many at a time: every frame that goes out has an id.
+fn random_bytes() -> [u8; 10] {
+    const FETCHED_AT_ONCE: usize = 400;
+    thread_local! {
+        static STORE: RefCell<Vec<[u8; 10]>> = const { RefCell::new(Vec::new()) };
+    }
+    STORE.with_borrow_mut(|store| {
+        store.pop().unwrap_or_else(|| {
+            let mut bytes = [[0; 10]; FETCHED_AT_ONCE];
+            #[expect(clippy::expect_used, reason = "a system without randomness has no safe way to go on")]
+            getrandom::fill(bytes.as_flattened_mut()).expect("the system gives random bytes");
+            store.extend_from_slice(&bytes);
+            store.pop().unwrap_or_default()
+        })
+    })
 }
 
 /// A channel's name on the wire, such as `general`. Case matters.
@@ -194,8 +229,10 @@ mod tests {
 
     #[test]
     fn a_message_id_carries_its_time() {
-        let id = MessageId::new(Timestamp::from_unix_ms(1_795_477_188_631), [7; 10]);
+        let id = MessageId::new(Timestamp::from_unix_ms(1_795_477_188_631));
         assert_eq!(id.uuid().get_version_num(), 7);
         assert!(id.to_string().starts_with("01a20ac7-b017-7"));
+        assert_ne!(id, MessageId::new(Timestamp::from_unix_ms(1_795_477_188_631)));
+        assert_ne!(id, MessageId::new(Timestamp::from_unix_ms(1_795_477_188_631)));
     }
 }

@@ -16,6 +16,7 @@ pub mod cli;
 pub mod ids;
 pub mod keys;
 pub mod logchain;
+pub mod protocol;
 pub mod secret;
 pub mod storage;
 pub mod time;

@@ -1,0 +1,177 @@
+//! Strict JSON: one value and nothing after it, no member twice, no lone surrogates, limited depth.
+//!
+//! A frame is read once into this small tree; strings without escapes are borrowed from the frame.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::fmt;
+
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+
+/// Objects with more members than this are checked for doubled names with a set, smaller ones by looking through them.
+const FEW_MEMBERS: usize = 16;
+
+/// A JSON value. Arrays of anything but strings are of no interest to the protocol, and are kept as [`Value::Other`].
+#[derive(Debug, PartialEq)]
+pub(super) enum Value<'a> {
+    Null,
+    Integer(i64),
+    Text(Cow<'a, str>),
+    Texts(Vec<Cow<'a, str>>),
+    Object(Object<'a>),
+    /// A boolean, a number that is no 64-bit integer, or an array that is not all strings.
+    Other,
+}
+
+/// A JSON object, its members in the order in which they came.
+#[derive(Debug, PartialEq, Default)]
+pub(super) struct Object<'a>(Vec<(Cow<'a, str>, Value<'a>)>);
+
+impl<'a> Value<'a> {
+    /// Reads `text`, all of it. `None` if it is not strict JSON; nesting beyond 128 levels is not.
+    pub(super) fn parse(text: &'a str) -> Option<Self> {
+        serde_json::from_str(text).ok()
+    }
+}
+
+impl<'a> Object<'a> {
+    /// Takes the member `name` out; `None` when it is absent or null, which the protocol does not tell apart.
+    pub(super) fn take(&mut self, name: &str) -> Option<Value<'a>> {
+        self.take_even_null(name).filter(|value| *value != Value::Null)
+    }
+
+    /// Takes the member `name` out, null included.
+    pub(super) fn take_even_null(&mut self, name: &str) -> Option<Value<'a>> {
+        let at = self.0.iter().position(|(member, _)| member == name)?;
+        Some(self.0.swap_remove(at).1)
+    }
+}
+
+impl<'de> Deserialize<'de> for Value<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ValueVisitor)
+    }
+}
+
+struct ValueVisitor;
+
+impl<'de> Visitor<'de> for ValueVisitor {
+    type Value = Value<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
+        Ok(Value::Other)
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<Self::Value, E> {
+        Ok(Value::Integer(number))
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Self::Value, E> {
+        Ok(i64::try_from(number).map_or(Value::Other, Value::Integer))
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
+        Ok(Value::Other)
+    }
+
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+        Ok(Value::Text(Cow::Borrowed(text)))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(Value::Text(Cow::Owned(text.to_owned())))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+        let mut texts = Some(Vec::new());
+        while let Some(item) = items.next_element()? {
+            match (item, &mut texts) {
+                (Value::Text(text), Some(texts)) => texts.push(text),
+                _ => texts = None,
+            }
+        }
+        Ok(texts.map_or(Value::Other, Value::Texts))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
+        let mut object: Vec<(Cow<'de, str>, Value<'de>)> = Vec::with_capacity(4);
+        let mut names = HashSet::new();
+        while let Some(name) = members.next_key_seed(Name)? {
+            let doubled = if object.len() < FEW_MEMBERS {
+                object.iter().any(|(member, _)| *member == name)
+            } else {
+                if names.is_empty() {
+                    names.extend(object.iter().map(|(member, _)| member.clone()));
+                }
+                !names.insert(name.clone())
+            };
+            if doubled {
+                return Err(A::Error::custom("a member twice"));
+            }
+            object.push((name, members.next_value()?));
+        }
+        Ok(Value::Object(Object(object)))
+    }
+}
+
+/// Reads a member's name, borrowed when it can be.
+struct Name;
+
+impl<'de> DeserializeSeed<'de> for Name {
+    type Value = Cow<'de, str>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Name {
+    type Value = Cow<'de, str>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a member's name")
+    }
+
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+        Ok(Cow::Borrowed(text))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(Cow::Owned(text.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_strict_json_is_refused() {
+        let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
+        let many = (0..40).map(|n| format!("\"m{n}\":1,")).collect::<Vec<_>>().concat();
+        let doubled_late = format!("{{{many}\"m3\":2}}");
+        let doubled_inside = r#"{"a":{"b":1,"\u0062":2}}"#;
+        for text in ["", "{", "{} x", r#"{"a":1,"a":2}"#, doubled_inside, r#""\ud800""#, &deep, &doubled_late] {
+            assert_eq!(Value::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn values_are_told_apart_as_the_protocol_needs() {
+        assert_eq!(Value::parse(" null "), Some(Value::Null));
+        assert_eq!(Value::parse("-5"), Some(Value::Integer(-5)));
+        assert_eq!(Value::parse("1.0"), Some(Value::Other));
+        assert_eq!(Value::parse("99999999999999999999"), Some(Value::Other));
+        assert_eq!(Value::parse(r#"["a","b"]"#), Some(Value::Texts(vec!["a".into(), "b".into()])));
+        assert_eq!(Value::parse(r#"["a",1]"#), Some(Value::Other));
+        assert_eq!(Value::parse(r#""\u0000""#), Some(Value::Text("\0".into())));
+    }
+}
