@@ -71,6 +71,9 @@ pub enum StorageError {
     /// The disk is full. Nothing was written; later writes may succeed.
     #[error("the disk is full")]
     DiskFull,
+    /// The process is stopping, and reads no more.
+    #[error("the process is stopping")]
+    Stopping,
     /// Anything else that SQLite reports.
     #[error("database: {0}")]
     Sqlite(rusqlite::Error),

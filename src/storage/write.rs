@@ -1,0 +1,353 @@
+//! Writing: transactions, and the changes that they are made of.
+//!
+//! Applying a change is a function of the change and of what is stored, without clock or randomness: the same changes in
+//! the same order give the same database.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use rusqlite::OptionalExtension as _;
+use uuid::Uuid;
+
+use super::channel::ChannelKey;
+use super::database::{Access, Database, StorageError};
+use super::search_text::search_text;
+use crate::ids::{ChainIndex, MessageId, UserId};
+use crate::time::Timestamp;
+
+/// How many people's keys are kept at hand; beyond that the memory of them starts anew.
+const MEMBERS_AT_HAND: usize = 10_000;
+
+/// What a deleted message says.
+pub const DELETED_CONTENT: &str = "[deleted]";
+
+/// The small number of a message, in the order of storing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct MessageKey(pub(super) i64);
+
+/// A chain entry as it is stored; which message it is about, the change says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EntryRow {
+    /// Its place in the chain.
+    pub index: ChainIndex,
+    /// When it was made.
+    pub timestamp: Timestamp,
+    /// The hash of the content from here on.
+    pub content_hash: [u8; 32],
+    /// The hash of the entry.
+    pub hash: [u8; 32],
+    /// The server's signature over that.
+    pub signature: [u8; 64],
+}
+
+/// Something that happened, decided and ready to be stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// A new message, of the entry's time.
+    Created {
+        /// Its id.
+        message_id: MessageId,
+        /// Where.
+        channel: ChannelKey,
+        /// Who.
+        user_id: UserId,
+        /// What it says.
+        content: String,
+        /// The sender's own id for it.
+        client_id: Option<Uuid>,
+    },
+    /// A new content, of the entry's time.
+    Edited {
+        /// Which message.
+        message: MessageKey,
+        /// What it says now.
+        content: String,
+    },
+    /// A message deleted at the entry's time.
+    Deleted {
+        /// Which message.
+        message: MessageKey,
+    },
+}
+
+/// A message that somebody wants to change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Target {
+    /// Which it is.
+    pub key: MessageKey,
+    /// Who wrote it.
+    pub author: UserId,
+    /// Where it stands.
+    pub channel: ChannelKey,
+    /// Whether it was deleted.
+    pub is_deleted: bool,
+    /// How many earlier versions it has.
+    pub versions: u32,
+}
+
+/// A create that was stored before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stored {
+    /// The message that it made.
+    pub message_id: MessageId,
+    /// The entry of its creation.
+    pub chain_index: ChainIndex,
+}
+
+/// The end of the chain as it is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StoredHead {
+    /// The last entry's index.
+    pub index: ChainIndex,
+    /// Its hash.
+    pub hash: [u8; 32],
+    /// Its time.
+    pub timestamp: Timestamp,
+}
+
+/// The one connection that writes.
+pub struct WriteStore {
+    database: Database,
+    /// Keys of people who wrote lately, so that most messages need no look-up. Emptied by a rollback.
+    members: HashMap<UserId, i64>,
+}
+
+impl WriteStore {
+    /// Opens the database for writing; the caller holds its [`super::DatabaseLock`].
+    pub fn open(path: &Path) -> Result<Self, StorageError> {
+        Ok(Self { database: Database::open(path, Access::ReadWrite)?, members: HashMap::new() })
+    }
+
+    /// The connection, for reading what is stored, changes of the open transaction included.
+    pub fn database(&self) -> &Database {
+        &self.database
+    }
+
+    /// Begins a transaction.
+    pub fn begin(&mut self) -> Result<(), StorageError> {
+        self.execute("BEGIN IMMEDIATE")
+    }
+
+    /// Makes the transaction durable: when this returns `Ok`, it survives a power cut.
+    pub fn commit(&mut self) -> Result<(), StorageError> {
+        self.execute("COMMIT")
+    }
+
+    /// Drops the transaction, if one is open: SQLite has rolled back by itself after some errors.
+    pub fn rollback(&mut self) -> Result<(), StorageError> {
+        self.members.clear();
+        if self.database.connection.is_autocommit() { Ok(()) } else { self.execute("ROLLBACK") }
+    }
+
+    /// Stores a change with its entry.
+    pub fn apply(&mut self, change: &Change, entry: &EntryRow) -> Result<(), StorageError> {
+        let message = match change {
+            Change::Created { message_id, channel, user_id, content, client_id } => {
+                self.create(*message_id, *channel, *user_id, content, *client_id, entry)?
+            }
+            Change::Edited { message, content } => self.edit(*message, content, entry)?,
+            Change::Deleted { message } => self.delete(*message, entry)?,
+        };
+        self.database
+            .connection
+            .prepare_cached(
+                "INSERT INTO entry (idx, message, timestamp, content_hash, hash, signature) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            )?
+            .execute((
+                entry.index.0,
+                message.0,
+                entry.timestamp.unix_ms(),
+                entry.content_hash,
+                entry.hash,
+                entry.signature,
+            ))?;
+        Ok(())
+    }
+
+    /// Copies what the write-ahead log holds into the database file, and empties it as far as readers allow.
+    ///
+    /// Until then, a deleted text can still be found in the log's pages. Returns whether the log is empty now.
+    pub fn checkpoint(&self) -> Result<bool, StorageError> {
+        let busy = self.database.connection.pragma_query_value(None, "wal_checkpoint(TRUNCATE)", |row| row.get(0));
+        Ok(!busy?)
+    }
+
+    /// Forgets up to `limit` creates before `before` for which a resent one would still be recognized. Returns how many.
+    pub fn forget_requests(&mut self, before: Timestamp, limit: u32) -> Result<usize, StorageError> {
+        let connection = &self.database.connection;
+        let forgotten = connection
+            .prepare_cached(
+                "DELETE FROM request WHERE (client_id, author, message) IN (\
+                 SELECT client_id, author, message FROM request WHERE message < (\
+                 SELECT coalesce(min(key), 9223372036854775807) FROM message WHERE created_at >= ?1 \
+                 AND key >= (SELECT min(message) FROM request)) LIMIT ?2)",
+            )?
+            .execute((before.unix_ms(), limit))?;
+        Ok(forgotten)
+    }
+
+    fn execute(&self, sql: &str) -> Result<(), StorageError> {
+        self.database.connection.prepare_cached(sql)?.execute([])?;
+        Ok(())
+    }
+
+    fn create(
+        &mut self,
+        message_id: MessageId,
+        channel: ChannelKey,
+        user_id: UserId,
+        content: &str,
+        client_id: Option<Uuid>,
+        entry: &EntryRow,
+    ) -> Result<MessageKey, StorageError> {
+        let author = self.member(user_id)?;
+        let connection = &self.database.connection;
+        let key = connection
+            .prepare_cached(
+                "INSERT INTO message (id, channel, author, content, created_at, entry) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            )?
+            .insert((message_id.as_bytes(), channel.0, author, content, entry.timestamp.unix_ms(), entry.index.0))?;
+        if let Some(client_id) = client_id {
+            connection
+                .prepare_cached("INSERT INTO request (client_id, author, message) VALUES (?1, ?2, ?3)")?
+                .execute((client_id.as_bytes(), author, key))?;
+        }
+        self.index(MessageKey(key), content)?;
+        Ok(MessageKey(key))
+    }
+
+    fn edit(&self, message: MessageKey, content: &str, entry: &EntryRow) -> Result<MessageKey, StorageError> {
+        let connection = &self.database.connection;
+        let old: String = self.content(message)?;
+        connection
+            .prepare_cached(
+                "INSERT INTO version (message, number, entry, content) \
+                 SELECT key, (SELECT count(*) FROM version WHERE message = key), coalesce(latest_entry, entry), content \
+                 FROM message WHERE key = ?1",
+            )?
+            .execute([message.0])?;
+        connection
+            .prepare_cached("UPDATE message SET content = ?2, updated_at = ?3, latest_entry = ?4 WHERE key = ?1")?
+            .execute((message.0, content, entry.timestamp.unix_ms(), entry.index.0))?;
+        self.unindex(message, &old)?;
+        self.index(message, content)?;
+        Ok(message)
+    }
+
+    fn delete(&self, message: MessageKey, entry: &EntryRow) -> Result<MessageKey, StorageError> {
+        let connection = &self.database.connection;
+        let old: String = self.content(message)?;
+        connection.prepare_cached("DELETE FROM version WHERE message = ?1")?.execute([message.0])?;
+        connection
+            .prepare_cached(
+                "UPDATE message SET content = ?2, metadata = NULL, updated_at = ?3, deleted_at = ?3, latest_entry = ?4 \
+                 WHERE key = ?1",
+            )?
+            .execute((message.0, DELETED_CONTENT, entry.timestamp.unix_ms(), entry.index.0))?;
+        self.unindex(message, &old)?;
+        Ok(message)
+    }
+
+    fn content(&self, message: MessageKey) -> Result<String, StorageError> {
+        let connection = &self.database.connection;
+        let mut statement = connection.prepare_cached("SELECT content FROM message WHERE key = ?1")?;
+        Ok(statement.query_row([message.0], |row| row.get(0))?)
+    }
+
+    fn index(&self, message: MessageKey, content: &str) -> Result<(), StorageError> {
+        self.database
+            .connection
+            .prepare_cached("INSERT INTO search (rowid, text) VALUES (?1, ?2)")?
+            .execute((message.0, search_text(content)))?;
+        Ok(())
+    }
+
+    fn unindex(&self, message: MessageKey, content: &str) -> Result<(), StorageError> {
+        self.database
+            .connection
+            .prepare_cached("INSERT INTO search (search, rowid, text) VALUES ('delete', ?1, ?2)")?
+            .execute((message.0, search_text(content)))?;
+        Ok(())
+    }
+
+    fn member(&mut self, user_id: UserId) -> Result<i64, StorageError> {
+        if let Some(key) = self.members.get(&user_id) {
+            return Ok(*key);
+        }
+        let connection = &self.database.connection;
+        let found = connection
+            .prepare_cached("SELECT key FROM member WHERE user_id = ?1")?
+            .query_row([user_id.as_bytes()], |row| row.get(0))
+            .optional()?;
+        let key = match found {
+            Some(key) => key,
+            None => {
+                connection.prepare_cached("INSERT INTO member (user_id) VALUES (?1)")?.insert([user_id.as_bytes()])?
+            }
+        };
+        if self.members.len() >= MEMBERS_AT_HAND {
+            self.members.clear();
+        }
+        self.members.insert(user_id, key);
+        Ok(key)
+    }
+}
+
+impl Database {
+    /// The end of the chain; `None` as long as it is empty.
+    pub fn head(&self) -> Result<Option<StoredHead>, StorageError> {
+        let mut statement =
+            self.connection.prepare_cached("SELECT idx, hash, timestamp FROM entry ORDER BY idx DESC LIMIT 1")?;
+        let head = statement.query_row([], |row| {
+            Ok(StoredHead {
+                index: ChainIndex(row.get(0)?),
+                hash: row.get(1)?,
+                timestamp: Timestamp::from_unix_ms(row.get(2)?),
+            })
+        });
+        Ok(head.optional()?)
+    }
+
+    /// The message with this id, as far as it matters for changing it.
+    pub fn target(&self, message_id: MessageId) -> Result<Option<Target>, StorageError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT m.key, u.user_id, m.channel, m.deleted_at IS NOT NULL, \
+             (SELECT count(*) FROM version v WHERE v.message = m.key) \
+             FROM message m JOIN member u ON u.key = m.author WHERE m.id = ?1",
+        )?;
+        let target = statement.query_row([message_id.as_bytes()], |row| {
+            Ok(Target {
+                key: MessageKey(row.get(0)?),
+                author: UserId::from_bytes(row.get(1)?),
+                channel: ChannelKey(row.get(2)?),
+                is_deleted: row.get(3)?,
+                versions: row.get(4)?,
+            })
+        });
+        Ok(target.optional()?)
+    }
+
+    /// The message that `user_id` created since `since` with the same `client_id` and channel, and content of this hash.
+    pub fn earlier_create(
+        &self,
+        client_id: Uuid,
+        user_id: UserId,
+        channel: ChannelKey,
+        content_hash: [u8; 32],
+        since: Timestamp,
+    ) -> Result<Option<Stored>, StorageError> {
+        // The hash of its creation's entry is compared, not its text, which may have been edited or deleted since.
+        let mut statement = self.connection.prepare_cached(
+            "SELECT m.id, m.entry FROM request r JOIN member u ON u.key = r.author \
+             JOIN message m ON m.key = r.message JOIN entry e ON e.idx = m.entry \
+             WHERE r.client_id = ?1 AND u.user_id = ?2 AND m.channel = ?3 AND m.created_at >= ?5 \
+             AND e.content_hash = ?4 ORDER BY r.message DESC LIMIT 1",
+        )?;
+        let stored = statement
+            .query_row((client_id.as_bytes(), user_id.as_bytes(), channel.0, content_hash, since.unix_ms()), |row| {
+                Ok(Stored { message_id: MessageId::from_bytes(row.get(0)?), chain_index: ChainIndex(row.get(1)?) })
+            });
+        Ok(stored.optional()?)
+    }
+}
