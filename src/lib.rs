@@ -12,6 +12,7 @@
 //!
 //! `storage`, `logchain` and `protocol` do not know each other: `channels` brings them together.
 
+pub mod central;
 pub mod cli;
 pub mod ids;
 pub mod keys;
