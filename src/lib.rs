@@ -13,6 +13,7 @@
 //! `storage`, `logchain` and `protocol` do not know each other: `channels` brings them together.
 
 pub mod central;
+pub mod channels;
 pub mod cli;
 pub mod ids;
 pub mod keys;

@@ -73,7 +73,7 @@ pub struct Edit {
 }
 
 /// A message to be deleted.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Delete {
     /// Which message.
     pub message_id: MessageId,

@@ -79,6 +79,19 @@ pub enum StorageError {
     Sqlite(rusqlite::Error),
 }
 
+impl StorageError {
+    /// Whether it may be gone at the next try: the disk is full, or another process holds the database.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::DiskFull => true,
+            Self::Sqlite(error) => {
+                matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
+            }
+            _ => false,
+        }
+    }
+}
+
 impl From<rusqlite::Error> for StorageError {
     fn from(error: rusqlite::Error) -> Self {
         match error.sqlite_error_code() {
