@@ -1,12 +1,16 @@
 //! The command line: one file a command, and what they share. Nothing below this layer prints or asks.
 
 mod error;
+mod printable;
+mod secret_argument;
 
 use std::process::ExitCode;
 
 use clap::{Args, ColorChoice, Parser, Subcommand};
 
 pub use error::{CliError, Exit};
+pub use printable::{Printable, printable};
+pub use secret_argument::SecretArgument;
 
 /// A Zync community server, and the tools to set it up, look after it and check it.
 #[derive(Debug, Parser)]

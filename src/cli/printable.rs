@@ -1,0 +1,82 @@
+//! Text of others, made safe to print: a message can neither move the cursor, nor recolour the terminal, nor reorder what
+//! stands around it.
+
+use std::fmt;
+
+/// Shows `text` with every character escaped that a terminal would act on rather than show: controls, separators of
+/// lines, and the marks that change the direction of text. Everything else, emoji sequences included, stays as it is.
+///
+/// A new line is `\n`, a tab `\t`, any other such character its code point: `\u{202e}`.
+pub fn printable(text: &str) -> Printable<'_> {
+    Printable(text)
+}
+
+/// See [`printable`].
+#[derive(Debug, Clone, Copy)]
+pub struct Printable<'a>(&'a str);
+
+impl fmt::Display for Printable<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut rest = self.0;
+        while let Some(at) = rest.find(acts_on_terminal) {
+            let (safe, acting) = rest.split_at(at);
+            f.write_str(safe)?;
+            let mut characters = acting.chars();
+            match characters.next() {
+                Some('\n') => f.write_str("\\n")?,
+                Some('\r') => f.write_str("\\r")?,
+                Some('\t') => f.write_str("\\t")?,
+                Some(character) => write!(f, "\\u{{{:x}}}", u32::from(character))?,
+                None => {}
+            }
+            rest = characters.as_str();
+        }
+        f.write_str(rest)
+    }
+}
+
+/// Controls (ESC, and C1 with its one-character CSI), the two Unicode line breaks, the bidirectional marks, embeddings,
+/// overrides and isolates of UAX #9, the deprecated format characters, the byte order mark, interlinear annotations, and
+/// the invisible tag characters.
+fn acts_on_terminal(character: char) -> bool {
+    character.is_control()
+        || matches!(
+            character,
+            '\u{061c}'
+                | '\u{200e}' | '\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2066}'..='\u{206f}'
+                | '\u{feff}'
+                | '\u{fff9}'..='\u{fffb}'
+                | '\u{e0001}'..='\u{e007f}'
+        )
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn what_a_terminal_would_act_on_is_spelt_out() {
+        for (text, shown) in [
+            ("plain, żółć, 漢字, 👩‍👩‍👧", "plain, żółć, 漢字, 👩‍👩‍👧"),
+            ("two\nlines\tand\r", "two\\nlines\\tand\\r"),
+            ("\u{1b}[2Jgone", "\\u{1b}[2Jgone"),
+            ("\u{9b}31m\u{7f}\u{0}", "\\u{9b}31m\\u{7f}\\u{0}"),
+            ("txt.\u{202e}exe\u{202c}", "txt.\\u{202e}exe\\u{202c}"),
+            ("\u{2067}a\u{2069}\u{200f}\u{61c}", "\\u{2067}a\\u{2069}\\u{200f}\\u{61c}"),
+            ("a\u{2028}b\u{feff}\u{e0041}", "a\\u{2028}b\\u{feff}\\u{e0041}"),
+        ] {
+            assert_eq!(printable(text).to_string(), shown);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_that_acts_is_left(text in any::<String>()) {
+            prop_assert!(!printable(&text).to_string().contains(acts_on_terminal));
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! A secret on the command line: not the secret itself, which every process on the machine could read there, but where
+//! it is.
+
+use std::fs::File;
+use std::io::{self, IsTerminal as _, Read};
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use super::CliError;
+use crate::secret::Secret;
+
+/// The longest secret that is read, in bytes.
+const MAX_SECRET_BYTES: u64 = 64 * 1024;
+
+/// `-` for standard input (asked for without an echo on a terminal), `@FILE` for a file, anything else for itself.
+#[derive(Debug, Clone)]
+pub enum SecretArgument {
+    /// The first line of standard input; the rest of it stays to be read.
+    Stdin,
+    /// What a file holds, without a new line at its end.
+    File(PathBuf),
+    /// The text itself. A command that does not want secrets on its command line refuses it.
+    Literal(Secret),
+}
+
+impl FromStr for SecretArgument {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(match text.strip_prefix('@') {
+            _ if text == "-" => Self::Stdin,
+            Some(path) => Self::File(path.into()),
+            None => Self::Literal(Secret::new(text.to_owned())),
+        })
+    }
+}
+
+impl SecretArgument {
+    /// The secret, called `name` in questions and errors.
+    pub fn read(&self, name: &str) -> Result<Secret, CliError> {
+        let secret = match self {
+            Self::Literal(secret) => Ok(secret.clone()),
+            Self::Stdin if io::stdin().is_terminal() => ask(name),
+            Self::Stdin => first_line(&mut io::stdin().lock()),
+            Self::File(path) => File::open(path).and_then(whole),
+        };
+        let secret = secret.map_err(|error| self.unreadable(name, &error))?;
+        if secret.reveal().is_empty() {
+            return Err(CliError::usage(format!("no {name} given: it is empty")));
+        }
+        Ok(secret)
+    }
+
+    fn unreadable(&self, name: &str, error: &io::Error) -> CliError {
+        let place = match self {
+            Self::File(path) => format!("`{}`", path.display()),
+            Self::Stdin | Self::Literal(_) => "standard input".to_owned(),
+        };
+        CliError::usage(format!("could not read the {name} from {place}: {error}"))
+    }
+}
+
+fn ask(name: &str) -> io::Result<Secret> {
+    let prompt = dialoguer::Password::new().with_prompt(name).allow_empty_password(true);
+    prompt.interact().map(Secret::new).map_err(|dialoguer::Error::IO(error)| error)
+}
+
+/// Takes no byte beyond the line's end from `input`, which may hold what comes after the secret.
+fn first_line(input: &mut impl io::BufRead) -> io::Result<Secret> {
+    let mut line = String::new();
+    let mut bounded = input.take(MAX_SECRET_BYTES);
+    io::BufRead::read_line(&mut bounded, &mut line)?;
+    Ok(without_line_end(line))
+}
+
+fn whole(input: impl Read) -> io::Result<Secret> {
+    let mut text = String::new();
+    input.take(MAX_SECRET_BYTES).read_to_string(&mut text)?;
+    Ok(without_line_end(text))
+}
+
+fn without_line_end(mut text: String) -> Secret {
+    text.truncate(text.trim_end_matches(['\r', '\n']).len());
+    Secret::new(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(argument: &str) -> Result<String, CliError> {
+        let Ok(argument) = argument.parse::<SecretArgument>();
+        argument.read("token").map(|secret| secret.reveal().to_owned())
+    }
+
+    #[test]
+    fn a_file_is_read_without_the_end_of_its_line() {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        std::fs::write(file.path(), "v4.public.x\r\n").expect("a file");
+        assert_eq!(read(&format!("@{}", file.path().display())).expect("a secret"), "v4.public.x");
+        assert_eq!(read("v4.public.y").expect("a secret"), "v4.public.y");
+        assert!(read("@/nowhere/at/all").is_err() && read("").is_err());
+    }
+
+    #[test]
+    fn what_follows_the_first_line_stays() {
+        let mut input = io::Cursor::new("secret\nhello\n");
+        assert_eq!(first_line(&mut input).expect("a secret").reveal(), "secret");
+        assert_eq!(without_line_end(io::read_to_string(input).expect("the rest")).reveal(), "hello");
+    }
+
+    #[test]
+    fn an_argument_does_not_print_its_secret() {
+        let Ok(argument) = "v4.public.x".parse::<SecretArgument>();
+        assert!(!format!("{argument:?}").contains("public"));
+    }
+}
