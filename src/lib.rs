@@ -15,6 +15,7 @@
 pub mod central;
 pub mod channels;
 pub mod cli;
+pub mod config;
 pub mod ids;
 pub mod keys;
 pub mod logchain;

@@ -1,8 +1,11 @@
 //! How a command ends: an exit code, and for a failure one clear line with a hint.
 
 use std::fmt;
-use std::io::{self, Write as _};
+use std::io;
 use std::process::ExitCode;
+
+use super::globals::print_line;
+use crate::config::Faults;
 
 /// How a command that did its work ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,6 +72,18 @@ impl From<anyhow::Error> for CliError {
     }
 }
 
+impl From<Faults> for CliError {
+    fn from(faults: Faults) -> Self {
+        let mut hints: Vec<String> = Vec::new();
+        for hint in faults.iter().filter_map(crate::config::Fault::hint) {
+            if !hints.contains(&hint) {
+                hints.push(hint);
+            }
+        }
+        Self { kind: Kind::Usage, cause: anyhow::Error::new(faults), hints }
+    }
+}
+
 impl From<io::Error> for CliError {
     fn from(error: io::Error) -> Self {
         Self::from(anyhow::Error::from(error))
@@ -96,11 +111,12 @@ pub(super) fn finish(result: Result<Exit, CliError>) -> ExitCode {
         Kind::Usage => 2,
         Kind::Failed => 3,
     };
-    let mut stderr = io::stderr().lock();
-    // Nobody is left to tell when standard error itself can't be written.
-    writeln!(stderr, "error: {:#}", error.cause).ok();
+    // A configuration may have many faults, and each is a line of its own.
+    for line in format!("{:#}", error.cause).lines() {
+        print_line("\x1b[1;31m", "error: ", &line);
+    }
     for hint in &error.hints {
-        writeln!(stderr, "hint: {hint}").ok();
+        print_line("\x1b[36m", "hint: ", hint);
     }
     ExitCode::from(code)
 }

@@ -1,16 +1,23 @@
 //! The command line: one file a command, and what they share. Nothing below this layer prints or asks.
+//!
+//! A command is a struct of arguments in a file of its own, a variant of [`Command`], and a line in [`run`].
 
 mod error;
+mod globals;
+mod keygen;
 mod printable;
 mod secret_argument;
+mod settings;
 
 use std::process::ExitCode;
 
-use clap::{Args, ColorChoice, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 
 pub use error::{CliError, Exit};
+pub use globals::Globals;
 pub use printable::{Printable, printable};
 pub use secret_argument::SecretArgument;
+pub use settings::SettingsArgs;
 
 /// A Zync community server, and the tools to set it up, look after it and check it.
 #[derive(Debug, Parser)]
@@ -22,22 +29,10 @@ pub struct Cli {
     command: Option<Command>,
 }
 
-/// What every command understands.
-#[derive(Debug, Clone, Args)]
-pub struct Globals {
-    /// Print less: results and errors only
-    #[arg(short, long, global = true)]
-    pub quiet: bool,
-    /// Print more; twice for everything
-    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
-    pub verbose: u8,
-    /// When to colour what is printed
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
-    pub color: ColorChoice,
-}
-
 #[derive(Debug, Subcommand)]
-enum Command {}
+enum Command {
+    Keygen(keygen::Keygen),
+}
 
 /// Runs the program on the process's arguments.
 pub fn main() -> ExitCode {
@@ -45,12 +40,14 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return error::usage(&error),
     };
+    cli.globals.apply_color();
     error::finish(run(cli))
 }
 
 fn run(cli: Cli) -> Result<Exit, CliError> {
+    let globals = &cli.globals;
     match cli.command {
-        Some(command) => match command {},
+        Some(Command::Keygen(command)) => command.run(globals),
         None => Err(CliError::usage("no command given").hint("see `coms --help`")),
     }
 }

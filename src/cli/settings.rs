@@ -1,0 +1,32 @@
+//! The part that commands with a configuration share: which file it is, and what is said about it.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{CliError, Globals};
+use crate::config::{Group, ProcessEnvironment, Settings};
+
+/// Where the configuration comes from.
+#[derive(Debug, Clone, Default, Args)]
+pub struct SettingsArgs {
+    /// Read the configuration from this file, which must exist [default: `.env` if there is one]
+    #[arg(short, long, value_name = "FILE")]
+    pub env_file: Option<PathBuf>,
+}
+
+impl SettingsArgs {
+    /// Loads the settings and says what is odd about them.
+    pub fn load(&self, globals: &Globals) -> Result<Settings, CliError> {
+        let settings = Settings::load(self.env_file.as_deref(), ProcessEnvironment::current())?;
+        for warning in settings.warnings() {
+            globals.warn(&warning);
+        }
+        Ok(settings)
+    }
+
+    /// Loads what a command uses; a tuple of groups reads both.
+    pub fn read<G: Group>(&self, globals: &Globals) -> Result<G, CliError> {
+        Ok(self.load(globals)?.read()?)
+    }
+}

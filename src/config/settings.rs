@@ -1,0 +1,196 @@
+//! Where the texts of all variables come from: the process's environment, the `.env` file, and files with one secret.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use zeroize::Zeroizing;
+
+use super::env_file::{self, DEFAULT_ENV_FILE, EnvFile};
+use super::fault::{Fault, Faults};
+use super::reader::{Group, Reader};
+use super::table::{self, SETTINGS, Setting};
+
+/// The environment of the process, taken once, so that a test can make up its own.
+#[derive(Clone, Default)]
+pub struct ProcessEnvironment(BTreeMap<String, OsString>);
+
+impl ProcessEnvironment {
+    /// That of this process.
+    pub fn current() -> Self {
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value))).collect()
+    }
+
+    /// The value of `name`, whatever it is.
+    pub fn value(&self, name: &str) -> Option<&OsString> {
+        self.0.get(name)
+    }
+}
+
+impl<N: Into<String>, V: Into<OsString>> FromIterator<(N, V)> for ProcessEnvironment {
+    fn from_iter<I: IntoIterator<Item = (N, V)>>(variables: I) -> Self {
+        Self(variables.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
+    }
+}
+
+/// The texts of all variables, and where each comes from.
+pub struct Settings {
+    process: ProcessEnvironment,
+    file: Option<EnvFile>,
+}
+
+/// Something odd that stops nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Warning {
+    /// A variable of the `.env` file that nothing reads.
+    #[error("line {line} of `{}` sets `{name}`, which is unknown{}", .path.display(), did_you_mean(.nearest.as_deref()))]
+    Unknown {
+        /// The file.
+        path: PathBuf,
+        /// Counted from 1.
+        line: usize,
+        /// The name.
+        name: String,
+        /// A known name that looks like it.
+        nearest: Option<String>,
+    },
+    /// A variable stands in the `.env` file more than once.
+    #[error("`{name}` is set more than once in `{}`; line {line} counts", .path.display())]
+    Repeated {
+        /// The file.
+        path: PathBuf,
+        /// The last line that sets it, counted from 1.
+        line: usize,
+        /// The name.
+        name: String,
+    },
+    /// As [`Fault::Exposed`], where that is no fault.
+    #[error("{0}; hint: {hint}", hint = .0.hint().unwrap_or_default())]
+    Exposed(Fault),
+}
+
+fn did_you_mean(nearest: Option<&str>) -> String {
+    nearest.map(|name| format!("; did you mean `{name}`?")).unwrap_or_default()
+}
+
+/// A text and where it was found.
+pub(super) struct Found {
+    pub(super) text: Zeroizing<String>,
+    /// For messages: ``` `PORT` in line 3 of `.env` ```.
+    pub(super) place: String,
+}
+
+impl Settings {
+    /// Reads the file that was named, which then must exist, or else `.env` if there is one, beside `process`.
+    pub fn load(env_file: Option<&Path>, process: ProcessEnvironment) -> Result<Self, Faults> {
+        let path = env_file.unwrap_or(Path::new(DEFAULT_ENV_FILE));
+        let file = EnvFile::read(path)?;
+        if file.is_none() && env_file.is_some() {
+            return Err(Fault::File { path: path.to_owned(), problem: "does not exist".into() }.into());
+        }
+        Ok(Self { process, file })
+    }
+
+    /// Settings without a file: for a sandbox and for tests. What is not among `variables` has its default.
+    pub fn of<N: Into<String>, V: Into<OsString>>(variables: impl IntoIterator<Item = (N, V)>) -> Self {
+        Self { process: variables.into_iter().collect(), file: None }
+    }
+
+    /// The file that was read, if there was one.
+    pub fn file(&self) -> Option<&EnvFile> {
+        self.file.as_ref()
+    }
+
+    /// What a command uses, or everything that is wrong with it. A tuple of groups reads both.
+    pub fn read<G: Group>(&self) -> Result<G, Faults> {
+        Reader::new(self).read()
+    }
+
+    /// What is odd about the file, but stops nothing.
+    pub fn warnings(&self) -> Vec<Warning> {
+        let Some(file) = &self.file else { return Vec::new() };
+        let mut warnings: Vec<_> = self.exposed().map(Warning::Exposed).into_iter().collect();
+        for assignment in file.document.assignments() {
+            let (path, line, name) = (file.path.clone(), assignment.line, assignment.name.clone());
+            if !is_known(&name) {
+                let nearest = nearest(&name);
+                warnings.push(Warning::Unknown { path, line, name, nearest });
+            } else if file.document.assignments().iter().any(|other| other.name == name && other.line < line) {
+                warnings.push(Warning::Repeated { path, line, name });
+            }
+        }
+        warnings
+    }
+
+    /// That others can read the file, if they can and it holds a secret.
+    pub(super) fn exposed(&self) -> Option<Fault> {
+        let file = self.file.as_ref().filter(|file| file.is_exposed())?;
+        let secret =
+            |setting: &&Setting| setting.secret && file.document.value(setting.name).is_some_and(|v| !v.is_empty());
+        SETTINGS.iter().find(secret)?;
+        Some(Fault::Exposed { path: file.path.clone(), mode: file.mode? })
+    }
+
+    /// The text of `setting`, if it is set and not empty.
+    pub(super) fn find(&self, setting: &Setting) -> Result<Option<Found>, Fault> {
+        let own = self.text(setting.name)?;
+        let Some(file_name) = setting.file_name() else { return Ok(own) };
+        match (own, self.text(&file_name)?) {
+            (own, None) => Ok(own),
+            (None, Some(named)) => secret_from(&named).map(Some),
+            (Some(_), Some(_)) => Err(Fault::SecretTwice { name: setting.name }),
+        }
+    }
+
+    /// The text of the variable `name`. The process wins, even with an empty value, which stands for the default.
+    fn text(&self, name: &str) -> Result<Option<Found>, Fault> {
+        if let Some(value) = self.process.value(name) {
+            let Some(text) = value.to_str() else { return Err(Fault::NotUnicode { name: name.to_owned() }) };
+            let place = format!("`{name}` in the environment");
+            return Ok((!text.is_empty()).then(|| Found { text: Zeroizing::new(text.to_owned()), place }));
+        }
+        let Some(file) = &self.file else { return Ok(None) };
+        let Some(assignment) = file.document.assignments().iter().rev().find(|a| a.name == name) else {
+            return Ok(None);
+        };
+        if assignment.substitutes {
+            let problem =
+                format!("has a `$` in `{name}`, which is not replaced; put the value in single quotes if it is meant");
+            return Err(Fault::Line { path: file.path.clone(), line: assignment.line, problem });
+        }
+        let place = format!("`{name}` in line {} of `{}`", assignment.line, file.path.display());
+        Ok((!assignment.value.is_empty()).then(|| Found { text: assignment.value.clone(), place }))
+    }
+}
+
+impl fmt::Debug for Settings {
+    /// Names the file only: the values may be secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings").field("file", &self.file.as_ref().map(|file| &file.path)).finish_non_exhaustive()
+    }
+}
+
+fn secret_from(named: &Found) -> Result<Found, Fault> {
+    let path = PathBuf::from(named.text.as_str());
+    match env_file::read_secret(&path) {
+        Ok(text) => Ok(Found { text, place: format!("the file that {} names", named.place) }),
+        Err(problem) => Err(Fault::SecretFile { place: named.place.clone(), path, problem }),
+    }
+}
+
+fn is_known(name: &str) -> bool {
+    table::find(name).is_some()
+        || name.strip_suffix("_FILE").and_then(table::find).is_some_and(|setting| setting.secret)
+}
+
+/// The known name that `name` was probably meant to be.
+fn nearest(name: &str) -> Option<String> {
+    let name = name.to_ascii_uppercase();
+    let known = SETTINGS.iter().flat_map(|setting| [Some(setting.name.to_owned()), setting.file_name()]).flatten();
+    known
+        .map(|candidate| (strsim::damerau_levenshtein(&name, &candidate), candidate))
+        .filter(|(distance, candidate)| *distance * 3 <= candidate.len())
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
