@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use url::Url;
 
 use super::http::{self, bounded_body};
+use super::route;
 use super::state::{CentralState, HeartbeatOutcome};
 use crate::ids::ServerId;
 use crate::secret::Secret;
@@ -45,7 +46,7 @@ pub struct Heartbeat {
 impl Heartbeat {
     /// Prepares heartbeats for `server_id` to the Central at `central_url`; nothing is sent yet.
     pub fn new(central_url: &Url, server_id: &ServerId, api_key: Secret, clock: Clock) -> Result<Self, HeartbeatError> {
-        let url = heartbeat_url(central_url, server_id).ok_or_else(|| HeartbeatError::Url(central_url.clone()))?;
+        let url = route(central_url, server_id, "heartbeat").ok_or_else(|| HeartbeatError::Url(central_url.clone()))?;
         let state = watch::Sender::new(CentralState::default());
         Ok(Self { client: http::client()?, url, api_key, clock, state })
     }
@@ -107,14 +108,6 @@ impl std::fmt::Debug for Heartbeat {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Heartbeat({})", self.url)
     }
-}
-
-fn heartbeat_url(central_url: &Url, server_id: &ServerId) -> Option<Url> {
-    let mut url = central_url.clone();
-    url.set_query(None);
-    url.set_fragment(None);
-    url.path_segments_mut().ok()?.pop_if_empty().extend(["api", "v1", "servers", server_id.as_str(), "heartbeat"]);
-    Some(url)
 }
 
 /// One line for each change, so that a long outage does not fill the log.
@@ -183,7 +176,7 @@ mod tests {
     #[test]
     fn the_route_goes_below_the_path_of_central() {
         let id: ServerId = "CA0F4D71-1D90-4FB3-9A8E-1CDE09A6D95E".parse().expect("a UUID");
-        let url = |base: &str| heartbeat_url(&base.parse().expect("a URL"), &id).map(String::from);
+        let url = |base: &str| route(&base.parse().expect("a URL"), &id, "heartbeat").map(String::from);
         let route = "api/v1/servers/CA0F4D71-1D90-4FB3-9A8E-1CDE09A6D95E/heartbeat";
         assert_eq!(url("http://localhost:8080"), Some(format!("http://localhost:8080/{route}")));
         assert_eq!(url("https://zync.example/central/"), Some(format!("https://zync.example/central/{route}")));

@@ -35,7 +35,7 @@ pub fn install_tls() {
 
 /// Why an answer was not read to its end.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum AnswerError {
+pub enum AnswerError {
     /// The connection failed on the way.
     #[error(transparent)]
     Http(#[from] reqwest::Error),

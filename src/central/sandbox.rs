@@ -18,10 +18,11 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use super::join::JoinedUser;
 use crate::ids::{ServerId, UserId};
 use crate::keys::{PublicKey, SigningKey};
 use crate::secret::Secret;
-use crate::time::{Clock, Timestamp};
+use crate::time::Clock;
 
 pub use key_file::SandboxError;
 
@@ -41,17 +42,6 @@ impl Default for SandboxOptions {
     fn default() -> Self {
         Self { dir: None, token_lifetime: Duration::from_hours(1), clock: Clock::system() }
     }
-}
-
-/// A person's way in: what the join route answers.
-#[derive(Debug)]
-pub struct JoinedUser {
-    /// The scoped token.
-    pub token: Secret,
-    /// Whom it is for.
-    pub user_id: UserId,
-    /// When it expires.
-    pub expires_at: Timestamp,
 }
 
 /// A running sandbox Central. It ends when it is dropped.

@@ -2,6 +2,7 @@
 //!
 //! A command is a struct of arguments in a file of its own, a variant of [`Command`], and a line in [`run`].
 
+mod chat;
 mod error;
 mod globals;
 mod keygen;
@@ -31,6 +32,7 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Chat(chat::Chat),
     Keygen(keygen::Keygen),
 }
 
@@ -47,6 +49,7 @@ pub fn main() -> ExitCode {
 fn run(cli: Cli) -> Result<Exit, CliError> {
     let globals = &cli.globals;
     match cli.command {
+        Some(Command::Chat(command)) => command.run(globals),
         Some(Command::Keygen(command)) => command.run(globals),
         None => Err(CliError::usage("no command given").hint("see `coms --help`")),
     }

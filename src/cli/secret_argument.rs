@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use super::CliError;
+use crate::config::ProcessEnvironment;
 use crate::secret::Secret;
 
 /// The longest secret that is read, in bytes.
@@ -36,6 +37,12 @@ impl FromStr for SecretArgument {
 }
 
 impl SecretArgument {
+    /// The secret that the environment variable `name` holds, if it is set and not empty.
+    pub fn from_environment(name: &str) -> Option<Self> {
+        let value = ProcessEnvironment::current().value(name)?.clone().into_string().ok()?;
+        (!value.is_empty()).then(|| Self::Literal(Secret::new(value)))
+    }
+
     /// The secret, called `name` in questions and errors.
     pub fn read(&self, name: &str) -> Result<Secret, CliError> {
         let secret = match self {
