@@ -4,6 +4,7 @@
 
 mod decide;
 mod directory;
+pub mod export_format;
 mod policy;
 mod reading;
 mod writer;

@@ -1,6 +1,7 @@
 -- Schema 1. Keys are small integers, ids 16-byte blobs, times milliseconds since the Unix epoch.
 
--- What the database is: `server_id`, `public_key` (32 bytes), `created_at`.
+-- What the database is: `server_id`, `public_key` (32 bytes), `created_at`; and, if it was adopted, `adopted_length`: how
+-- many entries the chain had afterwards, those included that the adoption appended.
 CREATE TABLE meta (
     name  TEXT PRIMARY KEY NOT NULL,
     value ANY NOT NULL
@@ -80,6 +81,16 @@ CREATE TABLE request (
     author    INTEGER NOT NULL,
     message   INTEGER NOT NULL,
     PRIMARY KEY (client_id, author, message)
+) WITHOUT ROWID, STRICT;
+
+-- Tokens that let an auditor read the full log chain and nothing else. Only their SHA-256 is kept.
+CREATE TABLE auditor_token (
+    name       TEXT PRIMARY KEY NOT NULL,
+    token_hash BLOB NOT NULL UNIQUE,
+    created_at INTEGER NOT NULL,
+    -- Null: it does not expire.
+    expires_at INTEGER,
+    revoked_at INTEGER
 ) WITHOUT ROWID, STRICT;
 
 -- The search index: external content over a view, so that the text is stored once and FTS5's own integrity check sees a

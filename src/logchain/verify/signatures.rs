@@ -56,10 +56,7 @@ impl Pool {
             .filter_map(|number| {
                 let (checker, batches) = (Arc::clone(&checker), Arc::clone(&batches));
                 // A system that gives no thread gets by with fewer, or none.
-                Builder::new()
-                    .name(format!("verify-{number}"))
-                    .spawn(move || checker.work(&batches))
-                    .ok()
+                Builder::new().name(format!("verify-{number}")).spawn(move || checker.work(&batches)).ok()
             })
             .collect::<Vec<_>>();
         let queue = (!workers.is_empty()).then_some(queue);

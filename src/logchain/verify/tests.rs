@@ -35,7 +35,9 @@ fn chain(length: u64) -> Vec<Entry> {
 
 fn verify_with(options: VerifyOptions, entries: &[Entry]) -> Verified {
     let mut verifier = Verifier::new(options, 2);
-    entries.iter().for_each(|entry| verifier.push(entry));
+    for entry in entries {
+        verifier.push(entry);
+    }
     verifier.finish()
 }
 
@@ -67,7 +69,9 @@ fn strict_and_inline_verification_accept_it_too() {
     let strict = VerifyOptions { strict: true, ..VerifyOptions::new(key().public()) };
     assert!(verify_with(strict, &entries).breaks.is_empty());
     let mut inline = Verifier::new(VerifyOptions::new(key().public()), 0);
-    entries.iter().for_each(|entry| inline.push(entry));
+    for entry in &entries {
+        inline.push(entry);
+    }
     assert!(inline.finish().breaks.is_empty());
 }
 
@@ -170,7 +174,9 @@ fn sealed_entries_show_gaps_and_foreign_signatures() {
     let good = chain(30);
     let verify_sealed = |entries: &[Entry]| {
         let mut verifier = Verifier::new(VerifyOptions::new(key().public()), 1);
-        entries.iter().for_each(|entry| verifier.push_sealed(entry.into()));
+        for entry in entries {
+            verifier.push_sealed(entry.into());
+        }
         verifier.finish()
     };
     assert!(verify_sealed(&good).breaks.is_empty());
