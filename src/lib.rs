@@ -22,4 +22,5 @@ pub mod logchain;
 pub mod protocol;
 pub mod secret;
 pub mod storage;
+pub mod telemetry;
 pub mod time;
