@@ -6,4 +6,5 @@
 )]
 
 mod central;
+mod generated;
 mod layers;

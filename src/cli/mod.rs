@@ -3,16 +3,18 @@
 //! A command is a struct of arguments in a file of its own, a variant of [`Command`], and a line in [`run`].
 
 mod chat;
+mod completions;
 mod error;
 mod globals;
 mod keygen;
+mod man;
 mod printable;
 mod secret_argument;
 mod settings;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 pub use error::{CliError, Exit};
 pub use globals::Globals;
@@ -34,6 +36,13 @@ pub struct Cli {
 enum Command {
     Chat(chat::Chat),
     Keygen(keygen::Keygen),
+    Completions(completions::Completions),
+    Man(man::Man),
+}
+
+/// The whole command line as clap knows it, for what is generated from it.
+pub fn command() -> clap::Command {
+    Cli::command()
 }
 
 /// Runs the program on the process's arguments.
@@ -51,6 +60,8 @@ fn run(cli: Cli) -> Result<Exit, CliError> {
     match cli.command {
         Some(Command::Chat(command)) => command.run(globals),
         Some(Command::Keygen(command)) => command.run(globals),
+        Some(Command::Completions(command)) => command.run(),
+        Some(Command::Man(command)) => command.run(),
         None => Err(CliError::usage("no command given").hint("see `coms --help`")),
     }
 }

@@ -1,0 +1,77 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_coms_global_optspecs
+    string join \n q/quiet v/verbose color= h/help V/version
+end
+
+function __fish_coms_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_coms_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_coms_using_subcommand
+    set -l cmd (__fish_coms_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c coms -n "__fish_coms_needs_command" -l color -d 'When to colour what is printed' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c coms -n "__fish_coms_needs_command" -s q -l quiet -d 'Print less: results and errors only'
+complete -c coms -n "__fish_coms_needs_command" -s v -l verbose -d 'Print more; twice for everything'
+complete -c coms -n "__fish_coms_needs_command" -s h -l help -d 'Print help'
+complete -c coms -n "__fish_coms_needs_command" -s V -l version -d 'Print version'
+complete -c coms -n "__fish_coms_needs_command" -f -a "chat" -d 'Talk on a server, from a terminal or a script'
+complete -c coms -n "__fish_coms_needs_command" -f -a "keygen" -d 'Make a key pair for a server, as lines of a `.env` file'
+complete -c coms -n "__fish_coms_needs_command" -f -a "completions" -d 'Print the completions for a shell'
+complete -c coms -n "__fish_coms_needs_command" -f -a "man" -d 'Print the manual page of the program or of one command'
+complete -c coms -n "__fish_coms_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c coms -n "__fish_coms_using_subcommand chat" -l token -d 'The token: `-` reads it from standard input, `@FILE` from a file; the token itself would be seen by every process on this machine' -r
+complete -c coms -n "__fish_coms_using_subcommand chat" -l join -d 'Ask this Central for the token, and for new ones in time' -r
+complete -c coms -n "__fish_coms_using_subcommand chat" -l server -d 'With --join: the server\'s id' -r
+complete -c coms -n "__fish_coms_using_subcommand chat" -l user -d 'With --join: who to be; somebody new if left out' -r
+complete -c coms -n "__fish_coms_using_subcommand chat" -l channel -d 'The channel to follow and to speak in' -r
+complete -c coms -n "__fish_coms_using_subcommand chat" -l history -d 'How many recent messages to begin with' -r
+complete -c coms -n "__fish_coms_using_subcommand chat" -l color -d 'When to colour what is printed' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c coms -n "__fish_coms_using_subcommand chat" -l follow -d 'Without a terminal: stay and listen when the input has ended'
+complete -c coms -n "__fish_coms_using_subcommand chat" -l json -d 'Write what the server sends as JSON Lines'
+complete -c coms -n "__fish_coms_using_subcommand chat" -s q -l quiet -d 'Print less: results and errors only'
+complete -c coms -n "__fish_coms_using_subcommand chat" -s v -l verbose -d 'Print more; twice for everything'
+complete -c coms -n "__fish_coms_using_subcommand chat" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c coms -n "__fish_coms_using_subcommand keygen" -l from-secret -d 'Derive the public key of a secret one that is read from standard input' -r -f -a "-\t''"
+complete -c coms -n "__fish_coms_using_subcommand keygen" -l color -d 'When to colour what is printed' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c coms -n "__fish_coms_using_subcommand keygen" -l json -d 'Print one JSON object instead'
+complete -c coms -n "__fish_coms_using_subcommand keygen" -s q -l quiet -d 'Print less: results and errors only'
+complete -c coms -n "__fish_coms_using_subcommand keygen" -s v -l verbose -d 'Print more; twice for everything'
+complete -c coms -n "__fish_coms_using_subcommand keygen" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c coms -n "__fish_coms_using_subcommand completions" -l color -d 'When to colour what is printed' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c coms -n "__fish_coms_using_subcommand completions" -s q -l quiet -d 'Print less: results and errors only'
+complete -c coms -n "__fish_coms_using_subcommand completions" -s v -l verbose -d 'Print more; twice for everything'
+complete -c coms -n "__fish_coms_using_subcommand completions" -s h -l help -d 'Print help'
+complete -c coms -n "__fish_coms_using_subcommand man" -l color -d 'When to colour what is printed' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c coms -n "__fish_coms_using_subcommand man" -s q -l quiet -d 'Print less: results and errors only'
+complete -c coms -n "__fish_coms_using_subcommand man" -s v -l verbose -d 'Print more; twice for everything'
+complete -c coms -n "__fish_coms_using_subcommand man" -s h -l help -d 'Print help'
+complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from chat keygen completions man help" -f -a "chat" -d 'Talk on a server, from a terminal or a script'
+complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from chat keygen completions man help" -f -a "keygen" -d 'Make a key pair for a server, as lines of a `.env` file'
+complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from chat keygen completions man help" -f -a "completions" -d 'Print the completions for a shell'
+complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from chat keygen completions man help" -f -a "man" -d 'Print the manual page of the program or of one command'
+complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from chat keygen completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
