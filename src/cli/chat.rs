@@ -61,17 +61,17 @@ pub(super) struct Chat {
 }
 
 const HELP: &str = "\
-What is typed is said; /edit N TEXT, /delete N, /search QUERY, /channels and /quit do what they say, and /help lists
-them. N is the number beside a message, or its id. Times are UTC. A lost connection is opened again: nothing is missed
+What is typed is said; /edit N TEXT, /delete N, /search QUERY, /channels and /quit do what they say, and /help lists \
+them. N is the number beside a message, or its id. Times are UTC. A lost connection is opened again: nothing is missed \
 and nothing said twice.
 
-Without a terminal the same lines are read from standard input. When it ends, the command waits until everything is
-answered, and stays only with --follow. With --json each line of output is one frame of the Zync protocol, as
+Without a terminal the same lines are read from standard input. When it ends, the command waits until everything is \
+answered, and stays only with --follow. With --json each line of output is one frame of the Zync protocol, as \
 {\"t\":TYPE,\"d\":PAYLOAD,\"ref\":ID}; notes go to standard error.
 
 The token is taken from --token, else from the variable COMS_TOKEN.
 
-Exit codes: 0 all was done; 1 the server refused something that a script asked; 2 bad usage; 3 no connection, or no
+Exit codes: 0 all was done; 1 the server refused something that a script asked; 2 bad usage; 3 no connection, or no \
 way to go on; 130 interrupted.";
 
 impl Chat {

@@ -43,6 +43,14 @@ pub(super) enum OpenError {
 }
 
 impl OpenError {
+    /// The same, should it name the URL, without the token in it.
+    fn without(self, token: &Secret) -> Self {
+        match self {
+            Self::Failed(why) => Self::Failed(why.replace(token.reveal(), "…")),
+            other => other,
+        }
+    }
+
     /// Whether trying again later can't help.
     pub(super) fn is_final(&self) -> bool {
         matches!(self, Self::Refused(403, _))
@@ -70,7 +78,7 @@ impl Connection {
             Err(OpenError::Token(word)) if word == "missing_token" => {
                 let mut url = url.clone();
                 url.query_pairs_mut().append_pair("token", token.reveal());
-                Self::attempt(&url, None).await
+                Self::attempt(&url, None).await.map_err(|error| error.without(token))
             }
             other => other,
         }
@@ -92,6 +100,7 @@ impl Connection {
         match tokio::time::timeout(PATIENCE, connect_async_with_config(request, Some(config), true)).await {
             Ok(Ok((stream, _))) => Ok(Self(stream)),
             Ok(Err(Error::Http(response))) => Err(refusal(&response)),
+            Ok(Err(Error::Io(error))) => Err(OpenError::Failed(error.to_string())),
             Ok(Err(error)) => Err(OpenError::Failed(error.to_string())),
             Err(_) => Err(OpenError::Failed("no answer in time".to_owned())),
         }

@@ -1,20 +1,18 @@
 //! The conversation: what each frame from the server and each line from the person mean for the other side. It holds all
 //! that outlives a connection, and touches neither network nor terminal.
 
+mod received;
 #[cfg(test)]
 mod tests;
+mod typed;
 
 use serde_json::json;
 
-use super::command::{Command, HELP, MessageRef};
 use super::cursor::Cursor;
 use super::requests::{Asked, Requests};
-use super::transcript::{self, Transcript, name};
-use super::wire::{
-    Channel, ChannelList, Deletion, Edit, Frame, Hello, Message, Page, Place, Presence, Refusal, Renewed, SyncPage,
-};
-use crate::cli::printable;
-use crate::ids::{MessageId, UserId};
+use super::transcript::Transcript;
+use super::wire::{Frame, Hello};
+use crate::ids::UserId;
 use crate::secret::Secret;
 use crate::time::{Clock, Timestamp};
 
@@ -157,287 +155,17 @@ impl Conversation {
     }
 }
 
-/// The person's side.
-impl Conversation {
-    /// The person typed `line`.
-    pub(super) fn typed(&mut self, line: &str) {
-        match Command::parse(line) {
-            Command::Nothing => {}
-            Command::Say(content) => {
-                let payload = json!({ "channel_id": self.view.channel, "content": content });
-                self.requests.ask(Asked::Say(content), &payload);
-                if self.phase == Phase::Away {
-                    self.note("not connected: it will be sent as soon as possible");
-                }
-            }
-            Command::Quit => self.quit = true,
-            Command::Help => self.lines.extend(HELP.lines().map(|line| Line::Note(line.to_owned()))),
-            Command::Mistake(what) => self.mistake(printable(&what).to_string()),
-            _ if self.phase == Phase::Away => self.mistake("not connected: try it again later".to_owned()),
-            Command::Search(query) => {
-                let payload = json!({ "channel_id": self.view.channel, "query": query });
-                self.requests.ask(Asked::Search, &payload);
-            }
-            Command::Channels => self.requests.ask(Asked::Channels, &json!(null)),
-            Command::Edit(message, content) => {
-                let Some(id) = self.named(message) else { return };
-                self.requests.ask(Asked::Edit, &json!({ "message_id": id, "content": content }));
-            }
-            Command::Delete(message) => {
-                let Some(id) = self.named(message) else { return };
-                self.requests.ask(Asked::Delete, &json!({ "message_id": id }));
-            }
-        }
-    }
-
-    fn named(&mut self, message: MessageRef) -> Option<MessageId> {
-        let number = match message {
-            MessageRef::Id(id) => return Some(id),
-            MessageRef::Number(number) => number,
-        };
-        let id = self.transcript.message(number);
-        if id.is_none() {
-            self.mistake(format!("no message has the number {number}"));
-        }
-        id
-    }
-
-    /// Something typed that can't be done counts as refused, so that a script notices.
-    fn mistake(&mut self, what: String) {
-        self.refusals += 1;
-        self.note(what);
-    }
-}
-
-/// The server's side.
-impl Conversation {
-    /// The server sent `text`. What can't be understood is passed over.
-    pub(super) fn received(&mut self, text: &str) {
-        let Ok(frame) = serde_json::from_str::<Frame>(text) else { return };
-        match frame.t.as_str() {
-            "zync.core.hello" => self.greeted(&frame),
-            CREATED | EDITED | DELETED if self.phase == Phase::CatchingUp => self.held.push(frame),
-            CREATED | EDITED | DELETED => self.happened(&frame),
-            "zync.core.user.join" => self.came_or_went(&frame, "came"),
-            "zync.core.user.leave" => self.came_or_went(&frame, "left"),
-            "zync.core.error" => self.refused(&frame),
-            _ => self.answered(&frame),
-        }
-    }
-
-    fn greeted(&mut self, frame: &Frame) {
-        let Some(hello) = frame.payload::<Hello>() else { return };
-        self.show_json(frame);
-        self.session_expires_at = hello.session_expires_at;
-        self.phase = Phase::CatchingUp;
-        let again = self.hello.is_some();
-        let (who, online) = (hello.user_id, hello.online_count);
-        self.hello = Some(hello);
-        self.requests.connected();
-        if again {
-            self.note(format!("connected again; online: {online}"));
-        } else {
-            self.note(format!("connected as {who}; online: {online}; `/help` shows the commands"));
-            self.requests.ask(Asked::OurChannel, &json!(null));
-        }
-        if self.cursor.is_started() {
-            self.requests.ask(Asked::Sync, &self.cursor.rest());
-        } else {
-            self.ask_for_history();
-        }
-    }
-
-    fn ask_for_history(&mut self) {
-        if self.view.history == 0 {
-            self.caught_up();
-        } else {
-            let payload = json!({ "channel_id": self.view.channel, "limit": self.view.history });
-            self.requests.ask(Asked::History, &payload);
-        }
-    }
-
-    /// Everything from before is shown; now what happened meanwhile, and then what happens.
-    fn caught_up(&mut self) {
-        if !self.cursor.is_started() {
-            let (head, hash) =
-                self.hello.as_ref().map(|h| (h.chain_head, h.chain_head_hash.clone())).unwrap_or_default();
-            self.cursor.start(head, hash);
-        }
-        self.phase = Phase::Live;
-        for frame in std::mem::take(&mut self.held) {
-            self.happened(&frame);
-        }
-    }
-
-    /// An event of the chain, live or fetched: shown unless it was seen before.
-    fn happened(&mut self, frame: &Frame) {
-        let place = frame.payload::<Place>().and_then(|place| place.chain_index);
-        if !self.cursor.advance(place) {
-            return;
-        }
-        match frame.t.as_str() {
-            CREATED => {
-                let Some(message) = frame.payload::<Message>() else { return };
-                if message.channel_id == self.view.channel && !self.transcript.knows(message.id) {
-                    let lines = self.transcript.said(&message, self.me());
-                    self.show(frame, lines);
-                }
-            }
-            EDITED => {
-                let Some(edit) = frame.payload::<Edit>() else { return };
-                let lines = self.transcript.edited(edit.message_id, &edit.content);
-                self.show(frame, lines.unwrap_or_default());
-            }
-            _ => {
-                let Some(deletion) = frame.payload::<Deletion>() else { return };
-                let line = self.transcript.deleted(deletion.message_id);
-                self.show(frame, line.into_iter().collect());
-            }
-        }
-        if self.phase == Phase::Live && self.cursor.wants_anchor() && !self.requests.waits_for(&Asked::Anchor) {
-            self.requests.ask(Asked::Anchor, &self.cursor.newer_anchor());
-        }
-    }
-
-    fn came_or_went(&mut self, frame: &Frame, what: &str) {
-        let Some(presence) = frame.payload::<Presence>() else { return };
-        self.show(frame, vec![format!("* {} {what}", name(presence.user_id, self.me()))]);
-    }
-
-    fn answered(&mut self, frame: &Frame) {
-        match self.requests.answered(frame.request_id.as_deref(), &frame.t) {
-            None => {}
-            Some(Asked::History) => {
-                self.show_history(frame);
-                self.caught_up();
-            }
-            Some(Asked::Sync) => self.fetched(frame),
-            Some(Asked::Anchor) => {
-                if let Some(page) = frame.payload::<SyncPage>() {
-                    self.cursor.reached(&page);
-                }
-            }
-            Some(Asked::Search) => self.show_results(frame),
-            Some(Asked::Channels) => self.show_channels(frame),
-            Some(Asked::OurChannel) => self.check_channel(frame),
-            Some(Asked::Renew) => {
-                if let Some(renewed) = frame.payload::<Renewed>() {
-                    self.session_expires_at = Some(renewed.session_expires_at);
-                }
-            }
-            Some(Asked::Say(_) | Asked::Edit | Asked::Delete) => self.show_json(frame),
-        }
-    }
-
-    fn fetched(&mut self, frame: &Frame) {
-        let Some(page) = frame.payload::<SyncPage>() else { return self.ask_for_history() };
-        for event in &page.events {
-            self.happened(event);
-        }
-        self.cursor.reached(&page);
-        if page.has_more && page.next.is_some() {
-            self.requests.ask(Asked::Sync, &self.cursor.rest());
-        } else {
-            self.caught_up();
-        }
-    }
-
-    fn refused(&mut self, frame: &Frame) {
-        let Some(refusal) = frame.payload::<Refusal>() else { return };
-        let id = frame.request_id.as_deref().or(refusal.request_id.as_deref()).unwrap_or_default();
-        let Some(asked) = self.requests.refused(id, refusal.reason == PUT_OFF) else { return };
-        let why = printable(&refusal.message);
-        match asked {
-            Asked::Sync if refusal.reason == "cursor_unknown" => {
-                self.note("this server's history is not the one seen before (a restored backup?); what it has now:");
-                self.cursor = Cursor::default();
-                self.transcript.forget();
-                self.ask_for_history();
-            }
-            // A server of an older kind: what is new in its recent history is all that can be had.
-            Asked::Sync => self.ask_for_history(),
-            Asked::History => {
-                self.note(format!("no history: {why}"));
-                self.caught_up();
-            }
-            Asked::Renew => self.note(format!("the session could not be renewed: {why}")),
-            Asked::Anchor | Asked::OurChannel => {}
-            Asked::Say(content) => {
-                self.show_json(frame);
-                self.mistake(format!("not sent: {why}: {}", printable(&content)));
-            }
-            Asked::Edit | Asked::Delete | Asked::Search | Asked::Channels => {
-                self.show_json(frame);
-                self.mistake(format!("refused: {why}"));
-            }
-        }
-    }
-}
-
-/// What is shown, and how.
+/// What both sides need.
 impl Conversation {
     fn me(&self) -> Option<UserId> {
         self.hello.as_ref().map(|hello| hello.user_id)
     }
 
-    /// The frame for a script, or else the lines for a person.
-    fn show(&mut self, frame: &Frame, lines: Vec<String>) {
-        if self.view.json {
-            self.show_json(frame);
-        } else {
-            self.lines.extend(lines.into_iter().map(Line::Data));
-        }
+    /// Something that was wanted and can't be done; it counts as refused, so that a script notices.
+    fn mistake(&mut self, what: String) {
+        self.refusals += 1;
+        self.note(what);
     }
-
-    fn show_json(&mut self, frame: &Frame) {
-        if self.view.json {
-            self.lines.push(Line::Data(frame.to_json_line()));
-        }
-    }
-
-    /// Shows recent messages, oldest first, but for those that were shown before.
-    fn show_history(&mut self, frame: &Frame) {
-        let me = self.me();
-        let mut lines = Vec::new();
-        for message in page(frame).iter().rev() {
-            if !self.transcript.knows(message.id) {
-                lines.extend(self.transcript.said(message, me));
-            }
-        }
-        self.show(frame, lines);
-    }
-
-    fn show_results(&mut self, frame: &Frame) {
-        let me = self.me();
-        let found = page(frame);
-        if found.is_empty() && !self.view.json {
-            self.note("nothing found");
-        }
-        let lines = found.iter().rev().flat_map(|message| self.transcript.found(message, me)).collect();
-        self.show(frame, lines);
-    }
-
-    fn show_channels(&mut self, frame: &Frame) {
-        let lines = listed(frame).iter().map(transcript::channel).collect();
-        self.show(frame, lines);
-    }
-
-    fn check_channel(&mut self, frame: &Frame) {
-        let channels = listed(frame);
-        if !channels.iter().any(|channel| channel.id == self.view.channel) {
-            let names: Vec<_> = channels.iter().map(|channel| printable(&channel.id).to_string()).collect();
-            let ours = printable(&self.view.channel).to_string();
-            self.mistake(format!("there is no channel `{ours}`; there are: {}", names.join(", ")));
-        }
-    }
-}
-
-fn page(frame: &Frame) -> Vec<Message> {
-    frame.payload::<Page>().and_then(|page| page.messages).unwrap_or_default()
-}
-
-fn listed(frame: &Frame) -> Vec<Channel> {
-    frame.payload::<ChannelList>().and_then(|list| list.channels).unwrap_or_default()
 }
 
 fn a_persons_word(asked: &Asked) -> &'static str {
