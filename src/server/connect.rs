@@ -1,0 +1,120 @@
+//! `GET /connect`: everything is checked before the upgrade.
+
+use std::sync::Arc;
+
+use axum::extract::{RawQuery, Request, State};
+use axum::http::header::{AUTHORIZATION, CONNECTION, ORIGIN, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::response::{IntoResponse as _, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+
+use super::connection::Connection;
+use super::handshakes::Slot;
+use super::routes::{error, error_with};
+use super::shared::{Place, Shared};
+use crate::central::Claims;
+
+/// What the key is hashed with for the accept header (RFC 6455, section 1.3).
+const WEBSOCKET_GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+
+/// Checks a request, in the protocol's order, and upgrades it.
+pub(super) async fn connect(State(shared): State<Arc<Shared>>, RawQuery(query): RawQuery, request: Request) -> Response {
+    match admit(&shared, query.as_deref(), request.headers()) {
+        Ok((claims, place, accept)) => upgrade(request, shared, claims, place, &accept),
+        Err(refusal) => *refusal,
+    }
+}
+
+fn admit(
+    shared: &Arc<Shared>,
+    query: Option<&str>,
+    headers: &HeaderMap,
+) -> Result<(Claims, Place, String), Box<Response>> {
+    if shared.is_draining() {
+        return Err(Box::new(error(StatusCode::SERVICE_UNAVAILABLE, "shutting_down")));
+    }
+    let token = token(query, headers).ok_or_else(|| error(StatusCode::UNAUTHORIZED, "missing_token"))?;
+    let claims = shared.verifier.verify(&token, shared.clock.now()).map_err(|why| {
+        tracing::debug!(%why, "connection refused");
+        error(StatusCode::UNAUTHORIZED, "invalid_token")
+    })?;
+    let place = shared.take_place().ok_or_else(|| error(StatusCode::SERVICE_UNAVAILABLE, "server_full"))?;
+    let allowed = &shared.profile.allowed_origins;
+    if let Some(origin) = headers.get(ORIGIN)
+        && !allowed.is_empty()
+        && !allowed.iter().any(|allowed| allowed.as_bytes().eq_ignore_ascii_case(origin.as_bytes()))
+    {
+        return Err(Box::new(error(StatusCode::FORBIDDEN, "origin_not_allowed")));
+    }
+    Ok((claims, place, accept_key(headers)?))
+}
+
+/// The token of the query or, if there is none, of the `Authorization` header; `None` if that is missing or empty, too.
+fn token(query: Option<&str>, headers: &HeaderMap) -> Option<String> {
+    let pairs = url::form_urlencoded::parse(query.unwrap_or_default().as_bytes());
+    let in_query = pairs.into_iter().find(|(name, _)| name == "token").map(|(_, token)| token.into_owned());
+    let in_header = || {
+        let header = headers.get(AUTHORIZATION)?.to_str().ok()?;
+        let (scheme, token) = header.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
+    };
+    in_query.filter(|token| !token.is_empty()).or_else(in_header).filter(|token| !token.is_empty())
+}
+
+/// The accept header's value for a proper WebSocket handshake (RFC 6455, section 4.2).
+fn accept_key(headers: &HeaderMap) -> Result<String, Box<Response>> {
+    if !lists(headers, &UPGRADE, "websocket") {
+        let upgrade = (UPGRADE, HeaderValue::from_static("websocket"));
+        return Err(Box::new(error_with(StatusCode::UPGRADE_REQUIRED, "upgrade_required", upgrade)));
+    }
+    let version = (SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+    let bad_request = || Box::new(error_with(StatusCode::BAD_REQUEST, "bad_handshake", version.clone()));
+    let key = headers.get(SEC_WEBSOCKET_KEY).ok_or_else(bad_request)?;
+    let is_version_13 = headers.get(SEC_WEBSOCKET_VERSION).is_some_and(|version| version == "13");
+    let is_nonce = BASE64.decode(key.as_bytes()).is_ok_and(|nonce| nonce.len() == 16);
+    if !is_version_13 || !is_nonce || !lists(headers, &CONNECTION, "upgrade") {
+        return Err(bad_request());
+    }
+    let mut hash = <sha1::Sha1 as sha1::Digest>::new_with_prefix(key.as_bytes());
+    sha1::Digest::update(&mut hash, WEBSOCKET_GUID);
+    Ok(BASE64.encode(sha1::Digest::finalize(hash)))
+}
+
+/// Whether the header's comma-separated list has `token` in it, in any case.
+fn lists(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
+    let values = headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).any(|item| item.trim().eq_ignore_ascii_case(token))
+}
+
+fn upgrade(mut request: Request, shared: Arc<Shared>, claims: Claims, place: Place, accept: &str) -> Response {
+    let (Some(on_upgrade), Ok(accept)) =
+        (request.extensions_mut().remove::<OnUpgrade>(), HeaderValue::from_str(accept))
+    else {
+        return error(StatusCode::BAD_REQUEST, "bad_handshake");
+    };
+    if let Some(slot) = request.extensions_mut().remove::<Slot>() {
+        slot.release();
+    }
+    let connections = shared.connections.clone();
+    connections.spawn(async move {
+        // The client went away before it had its answer: nothing to do.
+        let Ok(upgraded) = on_upgrade.await else { return };
+        let Ok(parts) = upgraded.downcast::<TokioIo<TcpStream>>() else {
+            tracing::error!("connection is not what it was accepted as");
+            return;
+        };
+        tracing::debug!(user_id = %claims.user_id, "connection opened");
+        Connection::run(parts.io.into_inner(), parts.read_buf, claims, shared, place).await;
+        tracing::debug!(user_id = %claims.user_id, "connection closed");
+    });
+    let headers = [
+        (CONNECTION, HeaderValue::from_static("Upgrade")),
+        (UPGRADE, HeaderValue::from_static("websocket")),
+        (SEC_WEBSOCKET_ACCEPT, accept),
+    ];
+    (StatusCode::SWITCHING_PROTOCOLS, headers).into_response()
+}

@@ -1,0 +1,79 @@
+//! A connection's outbox: answers for it alone, each with its place among the events.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use tokio::sync::Notify;
+
+/// Answers on their way to one connection. Filled by the writer and by the connection itself, emptied by the connection.
+#[derive(Debug, Default)]
+pub(super) struct Outbox {
+    /// Held for moments.
+    queue: Mutex<Queue>,
+    /// Rung when something was put in.
+    pub(super) filled: Notify,
+    /// How many commands of this connection the writer has not answered yet.
+    unanswered: AtomicUsize,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    frames: VecDeque<Queued>,
+    bytes: usize,
+}
+
+/// Frames that must not overtake the events before `after`.
+#[derive(Debug)]
+pub(super) struct Queued {
+    /// The position in the hub's log up to which events go first.
+    pub(super) after: u64,
+    pub(super) bytes: Bytes,
+}
+
+impl Outbox {
+    /// Counts a command that was sent to the writer.
+    pub(super) fn expect_answer(&self) {
+        self.unanswered.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many answers of the writer are still to come.
+    pub(super) fn unanswered(&self) -> usize {
+        self.unanswered.load(Ordering::Acquire)
+    }
+
+    /// Puts in the writer's answers to `answers` commands: they follow the events before `after`.
+    pub(super) fn put_answers(&self, after: u64, frames: Vec<u8>, answers: usize) {
+        self.put(after, frames);
+        self.unanswered.fetch_sub(answers, Ordering::Release);
+        self.filled.notify_one();
+    }
+
+    /// Puts in a frame of the connection's own making.
+    pub(super) fn put_own(&self, frame: Vec<u8>) {
+        self.put(0, frame);
+    }
+
+    /// Takes out everything.
+    pub(super) fn take(&self) -> VecDeque<Queued> {
+        let mut queue = self.queue();
+        queue.bytes = 0;
+        std::mem::take(&mut queue.frames)
+    }
+
+    /// How many bytes wait.
+    pub(super) fn bytes(&self) -> usize {
+        self.queue().bytes
+    }
+
+    fn put(&self, after: u64, frames: Vec<u8>) {
+        let mut queue = self.queue();
+        queue.bytes += frames.len();
+        queue.frames.push_back(Queued { after, bytes: frames.into() });
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,66 @@
+//! What the writer does with outcomes once they are durable: events into the hub's log, answers into outboxes.
+
+use std::sync::Arc;
+
+use super::frame::write_text;
+use super::hub::{Frames, Hub, Urgency};
+use super::outbox::Outbox;
+use crate::channels::{Outcome, Outlet};
+use crate::logchain::Head;
+use crate::protocol::{Event, frame_text};
+use crate::time::Clock;
+
+/// Where an answer goes, and which request it is to.
+#[derive(Debug)]
+pub(super) struct ReplyTo {
+    pub(super) outbox: Arc<Outbox>,
+    /// The request's id as the client gave it.
+    pub(super) request_id: Box<str>,
+}
+
+/// The writer's outlet.
+pub(super) struct Publisher {
+    pub(super) hub: Arc<Hub>,
+    pub(super) clock: Clock,
+}
+
+/// The answers of a batch to one connection.
+struct Answers {
+    outbox: Arc<Outbox>,
+    frames: Vec<u8>,
+    count: usize,
+}
+
+impl Outlet<ReplyTo> for Publisher {
+    fn publish(&mut self, outcomes: Vec<Outcome<ReplyTo>>, head: Head) {
+        let now = self.clock.now();
+        let mut events = Frames::default();
+        let mut text = Vec::new();
+        let mut answers: Vec<Answers> = Vec::new();
+        for Outcome { event, answer, reply } in outcomes {
+            if let Some(body) = event {
+                let chain_index = Some(body.chain_index());
+                text.clear();
+                frame_text::event(&mut text, &Event::Message(body), now);
+                events.push(None, chain_index, |out| write_text(out, &text));
+            }
+            text.clear();
+            frame_text::answer(&mut text, &answer, &reply.request_id, now);
+            let at = answers.iter().position(|one| Arc::ptr_eq(&one.outbox, &reply.outbox));
+            let at = at.unwrap_or_else(|| {
+                answers.push(Answers { outbox: reply.outbox, frames: Vec::new(), count: 0 });
+                answers.len() - 1
+            });
+            if let Some(answers) = answers.get_mut(at) {
+                write_text(&mut answers.frames, &text);
+                answers.count += 1;
+            }
+        }
+        let after = self.hub.append(&events, Some(head), Urgency::Message);
+        // Answers first: a connection that is woken for its answer then finds the events there, and the other way round.
+        for answers in answers {
+            answers.outbox.put_answers(after, answers.frames, answers.count);
+        }
+        self.hub.wake();
+    }
+}

@@ -1,0 +1,225 @@
+//! A session: whose connection it is, until when, and what becomes of its requests.
+//!
+//! Answers leave in the order of the requests. Commands follow each other into the writer without waiting, up to a bound;
+//! any other request waits until those before it are answered, so that it sees what they did.
+
+use std::future::{Future, pending};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc::OwnedPermit;
+use tokio::sync::mpsc::error::{SendError, TrySendError};
+use tokio::time::Instant;
+
+use super::frame::write_text;
+use super::hub::Urgency;
+use super::outbox::Outbox;
+use super::publisher::ReplyTo;
+use super::shared::Shared;
+use crate::central::Claims;
+use crate::channels::Command;
+use crate::ids::UserId;
+use crate::protocol::{Action, Answer, Envelope, Event, Reason, Refusal, Request, Typing, frame_text};
+
+/// How long to wait at most until the session's expiry is looked at again: the system's clock may be set.
+const EXPIRY_CHECK: Duration = Duration::from_secs(30);
+
+/// Whether a session goes on.
+pub(super) enum Turn {
+    GoesOn,
+    Expired,
+}
+
+pub(super) struct Session {
+    claims: Claims,
+    shared: Arc<Shared>,
+    outbox: Arc<Outbox>,
+    /// A request that waits for the answers to those before it.
+    held: Option<(Request, Box<str>)>,
+    /// What is being done for a request.
+    job: Option<Job>,
+    next_check: Instant,
+}
+
+/// Something that takes time.
+enum Job {
+    /// An answer is being found.
+    Answer(Pin<Box<dyn Future<Output = Answer> + Send>>, Box<str>),
+    /// The writer's queue is full; a place in it is waited for.
+    Place(Pin<Box<PlaceInQueue>>, Action, Box<str>),
+}
+
+type PlaceInQueue = dyn Future<Output = Result<OwnedPermit<Command<ReplyTo>>, SendError<()>>> + Send;
+
+impl Session {
+    pub(super) fn new(claims: Claims, shared: Arc<Shared>, outbox: Arc<Outbox>) -> Self {
+        Self { claims, shared, outbox, held: None, job: None, next_check: Instant::now() }
+    }
+
+    pub(super) fn user_id(&self) -> UserId {
+        self.claims.user_id
+    }
+
+    /// Whether another request can be taken on.
+    pub(super) fn takes_requests(&self) -> bool {
+        self.job.is_none() && self.held.is_none() && self.outbox.unanswered() < self.shared.limits.max_inflight
+    }
+
+    /// Whether nothing is under way.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.job.is_none() && self.held.is_none() && self.outbox.unanswered() == 0
+    }
+
+    /// Takes a request on. The error says why the frame could not be read.
+    pub(super) fn take(&mut self, frame: Result<&str, Reason>) {
+        let envelope = frame.map_err(Refusal::new).and_then(Envelope::parse);
+        let (request_id, request) = match envelope {
+            Ok(envelope) => (Box::from(&*envelope.id), Request::parse(envelope)),
+            Err(refusal) => (Box::from(""), Err(refusal)),
+        };
+        match request {
+            Ok(Request::Action(action)) => self.command(action, request_id),
+            Ok(Request::Typing(typing)) => self.typing(&typing),
+            Ok(request) => self.hold(request, request_id),
+            Err(refusal) => self.hold(Request::Refused(refusal), request_id),
+        }
+    }
+
+    /// Works on what takes time; ends when some of it is done.
+    pub(super) async fn work(&mut self) {
+        match &mut self.job {
+            None => pending().await,
+            Some(Job::Answer(future, _)) => {
+                let answer = future.await;
+                if let Some(Job::Answer(_, request_id)) = self.job.take() {
+                    self.answer(&answer, &request_id);
+                }
+            }
+            Some(Job::Place(future, ..)) => {
+                let place = future.await;
+                if let Some(Job::Place(_, action, request_id)) = self.job.take() {
+                    match place {
+                        Ok(place) => {
+                            self.outbox.expect_answer();
+                            place.send(self.to_command(action, request_id));
+                        }
+                        Err(_) => self.refuse_stopping(&request_id),
+                    }
+                }
+            }
+        }
+    }
+
+    /// Goes on with a request that was held, if the answers before it are there now.
+    pub(super) fn resume(&mut self) {
+        if self.outbox.unanswered() == 0
+            && let Some((request, request_id)) = self.held.take()
+        {
+            self.carry_out(request, request_id);
+        }
+    }
+
+    /// Whether the session has come to its end.
+    pub(super) fn check_expiry(&mut self) -> Turn {
+        let now = Instant::now();
+        if now < self.next_check {
+            return Turn::GoesOn;
+        }
+        self.next_check = now + EXPIRY_CHECK;
+        if !self.shared.profile.sessions_expire {
+            return Turn::GoesOn;
+        }
+        let end = self.shared.central.borrow().session_end(self.claims.expires_at);
+        let Some(end) = end else { return Turn::GoesOn };
+        let left = end.since(self.shared.clock.now());
+        if left.is_zero() {
+            return Turn::Expired;
+        }
+        self.next_check = now + left.min(EXPIRY_CHECK);
+        Turn::GoesOn
+    }
+
+    /// When the session's expiry must be looked at next.
+    pub(super) fn next_check(&self) -> Instant {
+        self.next_check
+    }
+
+    fn command(&mut self, action: Action, request_id: Box<str>) {
+        let Some(commands) = self.shared.commands.upgrade() else { return self.refuse_stopping(&request_id) };
+        self.outbox.expect_answer();
+        match commands.try_send(self.to_command(action, request_id)) {
+            Ok(()) => {}
+            Err(TrySendError::Full(command)) => {
+                self.outbox.put_answers(0, Vec::new(), 1);
+                let place = Box::pin(commands.reserve_owned());
+                self.job = Some(Job::Place(place, command.action, command.reply.request_id));
+            }
+            Err(TrySendError::Closed(command)) => {
+                self.outbox.put_answers(0, Vec::new(), 1);
+                self.refuse_stopping(&command.reply.request_id);
+            }
+        }
+    }
+
+    fn to_command(&self, action: Action, request_id: Box<str>) -> Command<ReplyTo> {
+        let reply = ReplyTo { outbox: self.outbox.clone(), request_id };
+        Command { user_id: self.claims.user_id, action, reply }
+    }
+
+    fn typing(&self, typing: &Typing) {
+        if let Some((_, channel)) = self.shared.directory.find(&typing.channel_id) {
+            let user_id = self.claims.user_id;
+            let event = Event::Typing { channel_id: channel.id.clone(), user_id, started: typing.started };
+            self.shared.announce(&event, Urgency::Message);
+        }
+    }
+
+    fn hold(&mut self, request: Request, request_id: Box<str>) {
+        self.held = Some((request, request_id));
+        self.resume();
+    }
+
+    fn carry_out(&mut self, request: Request, request_id: Box<str>) {
+        let reading = self.shared.reading.clone();
+        let answer: Pin<Box<dyn Future<Output = Answer> + Send>> = match request {
+            Request::History(history) => Box::pin(async move { reading.history(history).await }),
+            Request::Search(search) => Box::pin(async move { reading.search(search).await }),
+            Request::Sync(sync) => Box::pin(async move { reading.sync(sync).await }),
+            Request::Ping => return self.answer(&Answer::Pong, &request_id),
+            Request::List => return self.answer(&reading.channels(), &request_id),
+            // No further events exist yet; an unknown name is no fault, so that clients can ask any server.
+            Request::Subscribe { .. } => return self.answer(&Answer::Subscribed { events: Vec::new() }, &request_id),
+            Request::Renew { token } => {
+                let answer = self.renew(&token);
+                return self.answer(&answer, &request_id);
+            }
+            Request::Refused(refusal) => return self.answer(&Answer::Refused(refusal), &request_id),
+            Request::Action(action) => return self.command(action, request_id),
+            Request::Typing(typing) => return self.typing(&typing),
+        };
+        self.job = Some(Job::Answer(answer, request_id));
+    }
+
+    fn renew(&mut self, token: &str) -> Answer {
+        match self.shared.verifier.verify(token, self.shared.clock.now()) {
+            Ok(claims) if claims.user_id == self.claims.user_id => {
+                self.claims = claims;
+                self.next_check = Instant::now();
+                Answer::Renewed { session_expires_at: claims.expires_at }
+            }
+            _ => Answer::Refused(Refusal::new(Reason::InvalidToken)),
+        }
+    }
+
+    fn refuse_stopping(&self, request_id: &str) {
+        self.answer(&Answer::Refused(Refusal::new(Reason::ShuttingDown)), request_id);
+    }
+
+    fn answer(&self, answer: &Answer, request_id: &str) {
+        let (mut text, mut frame) = (Vec::new(), Vec::new());
+        frame_text::answer(&mut text, answer, request_id, self.shared.clock.now());
+        write_text(&mut frame, &text);
+        self.outbox.put_own(frame);
+    }
+}
