@@ -21,6 +21,7 @@ pub mod keys;
 pub mod logchain;
 pub mod protocol;
 pub mod secret;
+pub mod server;
 pub mod storage;
 pub mod telemetry;
 pub mod time;

@@ -1,5 +1,6 @@
 //! The channels of this server, as far as they are switched on.
 
+use crate::config::Features;
 use crate::ids::ChannelId;
 use crate::protocol::{Channel, ChannelKind};
 use crate::storage::{ChannelKey, ChannelRow, Database, NewChannel, StorageError, WriteStore};
@@ -10,15 +11,6 @@ const FIRST_CHANNELS: [NewChannel<'static>; 2] = [
     NewChannel { id: "general", kind: "text", is_read_only: false, position: 0 },
     NewChannel { id: "announcements", kind: "announcement", is_read_only: true, position: 1 },
 ];
-
-/// Which kinds of channels are switched on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Features {
-    /// Text channels.
-    pub text_channels: bool,
-    /// Announcement channels.
-    pub announcement_channels: bool,
-}
 
 /// The channels that can be seen and used. One that is switched off is as good as none.
 #[derive(Debug)]
@@ -40,7 +32,7 @@ impl Directory {
     /// Reads the channels.
     pub fn load(database: &Database, features: Features) -> Result<Self, StorageError> {
         let rows = database.channels()?;
-        let channels = rows.into_iter().map(shown).filter(|(_, channel)| features.include(channel.kind)).collect();
+        let channels = rows.into_iter().map(shown).filter(|(_, channel)| is_on(features, channel.kind)).collect();
         Ok(Self { channels })
     }
 
@@ -72,13 +64,11 @@ impl Directory {
     }
 }
 
-impl Features {
-    fn include(self, kind: ChannelKind) -> bool {
-        match kind {
-            ChannelKind::Text => self.text_channels,
-            ChannelKind::Announcement => self.announcement_channels,
-            ChannelKind::Forum => true,
-        }
+fn is_on(features: Features, kind: ChannelKind) -> bool {
+    match kind {
+        ChannelKind::Text => features.text_channels,
+        ChannelKind::Announcement => features.announcement_channels,
+        ChannelKind::Forum => true,
     }
 }
 

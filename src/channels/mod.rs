@@ -9,6 +9,6 @@ mod policy;
 mod reading;
 mod writer;
 
-pub use directory::{Directory, Features};
+pub use directory::Directory;
 pub use reading::Reading;
 pub use writer::{Command, Outcome, Outlet, Writer, WriterOptions, WriterState};

@@ -10,6 +10,7 @@ mod keygen;
 mod man;
 mod printable;
 mod secret_argument;
+mod serve;
 mod settings;
 
 use std::process::ExitCode;
@@ -36,6 +37,7 @@ pub struct Cli {
 enum Command {
     Chat(chat::Chat),
     Keygen(keygen::Keygen),
+    Serve(serve::Serve),
     Completions(completions::Completions),
     Man(man::Man),
 }
@@ -60,6 +62,7 @@ fn run(cli: Cli) -> Result<Exit, CliError> {
     match cli.command {
         Some(Command::Chat(command)) => command.run(globals),
         Some(Command::Keygen(command)) => command.run(globals),
+        Some(Command::Serve(command)) => command.run(globals),
         Some(Command::Completions(command)) => command.run(),
         Some(Command::Man(command)) => command.run(),
         None => Err(CliError::usage("no command given").hint("see `coms --help`")),

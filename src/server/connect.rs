@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
-use axum::extract::{RawQuery, Request, State};
-use axum::http::header::{AUTHORIZATION, CONNECTION, ORIGIN, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE};
+use axum::extract::{Extension, RawQuery, Request, State};
+use axum::http::header::{
+    AUTHORIZATION, CONNECTION, ORIGIN, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE,
+};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use base64::Engine as _;
@@ -22,9 +24,17 @@ use crate::central::Claims;
 const WEBSOCKET_GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
 /// Checks a request, in the protocol's order, and upgrades it.
-pub(super) async fn connect(State(shared): State<Arc<Shared>>, RawQuery(query): RawQuery, request: Request) -> Response {
+pub(super) async fn connect(
+    State(shared): State<Arc<Shared>>,
+    Extension(slot): Extension<Slot>,
+    RawQuery(query): RawQuery,
+    request: Request,
+) -> Response {
     match admit(&shared, query.as_deref(), request.headers()) {
-        Ok((claims, place, accept)) => upgrade(request, shared, claims, place, &accept),
+        Ok((claims, place, accept)) => {
+            slot.release();
+            upgrade(request, shared, claims, place, &accept)
+        }
         Err(refusal) => *refusal,
     }
 }
@@ -43,11 +53,9 @@ fn admit(
         error(StatusCode::UNAUTHORIZED, "invalid_token")
     })?;
     let place = shared.take_place().ok_or_else(|| error(StatusCode::SERVICE_UNAVAILABLE, "server_full"))?;
-    let allowed = &shared.profile.allowed_origins;
-    if let Some(origin) = headers.get(ORIGIN)
-        && !allowed.is_empty()
-        && !allowed.iter().any(|allowed| allowed.as_bytes().eq_ignore_ascii_case(origin.as_bytes()))
-    {
+    // A page elsewhere can't send a token that it does not have; the list is for operators who want to be sure.
+    let origin = headers.get(ORIGIN).map(|origin| origin.to_str().unwrap_or_default());
+    if origin.is_some_and(|origin| !shared.profile.allowed_origins.accept(origin)) {
         return Err(Box::new(error(StatusCode::FORBIDDEN, "origin_not_allowed")));
     }
     Ok((claims, place, accept_key(headers)?))
@@ -96,9 +104,6 @@ fn upgrade(mut request: Request, shared: Arc<Shared>, claims: Claims, place: Pla
     else {
         return error(StatusCode::BAD_REQUEST, "bad_handshake");
     };
-    if let Some(slot) = request.extensions_mut().remove::<Slot>() {
-        slot.release();
-    }
     let connections = shared.connections.clone();
     connections.spawn(async move {
         // The client went away before it had its answer: nothing to do.

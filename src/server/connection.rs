@@ -28,7 +28,7 @@ use crate::protocol::{Event, Hello, Reason, frame_text};
 
 /// How often the server pings, and after how long a silence it drops a peer (PROTOCOL.md, section 3).
 const PING_INTERVAL: Duration = Duration::from_secs(50);
-const MAX_SILENCE: Duration = Duration::from_secs(60);
+const MAX_SILENCE: Duration = Duration::from_mins(1);
 
 /// How long a closing handshake may take.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -83,7 +83,7 @@ impl Connection {
         let now = Instant::now();
         let outbox = Arc::new(Outbox::default());
         let session = Session::new(claims, shared.clone(), outbox.clone());
-        let mut decoder = Decoder::new(shared.limits.max_frame_bytes);
+        let mut decoder = Decoder::new(shared.bounds.max_frame_bytes);
         decoder.push(&early);
         let mut connection = Box::new(Self {
             stream,
@@ -101,7 +101,7 @@ impl Connection {
             shared,
             _place: place,
         });
-        connection.greet(Hello {
+        connection.greet(&Hello {
             user_id: claims.user_id,
             session_expires_at: claims.expires_at,
             online_count: online,
@@ -122,9 +122,9 @@ impl Connection {
         }
     }
 
-    fn greet(&self, hello: Hello) {
+    fn greet(&self, hello: &Hello) {
         let (mut text, mut frame) = (Vec::new(), Vec::new());
-        frame_text::hello(&mut text, &hello, self.shared.clock.now());
+        frame_text::hello(&mut text, hello, self.shared.clock.now());
         write_text(&mut frame, &text);
         self.outbox.put_own(frame);
     }
@@ -181,7 +181,7 @@ impl Connection {
     fn may_read(&self) -> bool {
         self.session.takes_requests()
             && !*self.draining.borrow()
-            && self.outbox.bytes() < self.shared.limits.max_queue_bytes
+            && self.outbox.bytes() < self.shared.bounds.max_queue_bytes
     }
 
     fn read(&mut self) -> Result<(), Ending> {
@@ -200,6 +200,7 @@ impl Connection {
 
     /// Takes requests out of what was read, as far as they can be taken on.
     fn take_requests(&mut self) -> Result<(), Ending> {
+        self.session.resume();
         while self.may_read() {
             let Some(incoming) = self.decoder.next()? else { break };
             match incoming {
@@ -336,4 +337,3 @@ impl Connection {
         Ok(())
     }
 }
-

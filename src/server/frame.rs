@@ -203,18 +203,16 @@ impl Header {
         if opcode & 0x8 != 0 && (!fin || short > MAX_CONTROL_BYTES) {
             return Err(CloseCode::ProtocolError);
         }
-        let (length, rest) = match (short, rest) {
-            (126, [a, b, rest @ ..]) => (u64::from(u16::from_be_bytes([*a, *b])), rest),
-            (127, [a, b, c, d, e, f, g, h, rest @ ..]) => {
-                (u64::from_be_bytes([*a, *b, *c, *d, *e, *f, *g, *h]), rest)
-            }
-            (126 | 127, _) => return Ok(None),
-            (short, rest) => (short as u64, rest),
+        let split = match short {
+            126 => rest.split_first_chunk().map(|(length, rest)| (u64::from(u16::from_be_bytes(*length)), rest)),
+            127 => rest.split_first_chunk().map(|(length, rest)| (u64::from_be_bytes(*length), rest)),
+            short => Some((short as u64, rest)),
         };
-        let &[a, b, c, d, ..] = rest else { return Ok(None) };
+        let Some((length, rest)) = split else { return Ok(None) };
+        let Some((mask, rest)) = rest.split_first_chunk() else { return Ok(None) };
         // Beyond what memory can hold is beyond every limit.
         let payload_bytes = usize::try_from(length).unwrap_or(usize::MAX);
-        Ok(Some(Self { fin, opcode, mask: [a, b, c, d], payload_bytes, bytes: bytes.len() - rest.len() + 4 }))
+        Ok(Some(Self { fin, opcode, mask: *mask, payload_bytes, bytes: bytes.len() - rest.len() }))
     }
 
     fn is_control(&self) -> bool {
@@ -248,7 +246,7 @@ mod tests {
         match payload.len() {
             length @ 0..126 => frame.push(0x80 | u8::try_from(length).expect("short")),
             length => {
-                frame.push(0x80 | 126);
+                frame.push(0x80 | 0x7e);
                 frame.extend(u16::try_from(length).expect("not that long").to_be_bytes());
             }
         }

@@ -164,11 +164,6 @@ impl Hub {
         self.connections.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// The end of the chain as far as it was published.
-    pub(super) fn head(&self) -> Head {
-        self.log().head
-    }
-
     /// Appends frames; returns the position after them. Nobody is woken yet: see [`Hub::wake`].
     pub(super) fn append(&self, frames: &Frames, head: Option<Head>, urgency: Urgency) -> u64 {
         let mut log = self.log();
@@ -211,9 +206,7 @@ impl Hub {
         loop {
             let due = {
                 let log = self.log();
-                log.waiting.map(|urgency| {
-                    log.woken_at + pause(urgency, self.connections.load(Ordering::Relaxed))
-                })
+                log.waiting.map(|urgency| log.woken_at + pause(urgency, self.connections.load(Ordering::Relaxed)))
             };
             match due {
                 Some(due) if due <= Instant::now() => self.wake_now(&mut self.log()),
@@ -311,7 +304,8 @@ impl Chunk {
     /// Adds the pieces from byte `from` on without the frames that are not for `user`: mostly all in one.
     fn cut(&self, mut from: usize, user: UserId, pieces: &mut VecDeque<Piece>) {
         let mut chain_index = None;
-        for mark in self.marks.iter().filter(|mark| mark.from >= from) {
+        let first = self.marks.partition_point(|mark| mark.from < from);
+        for mark in self.marks.iter().skip(first) {
             if mark.not_for == Some(user) {
                 self.piece(from, mark.from, chain_index.take(), pieces);
                 from = mark.to;

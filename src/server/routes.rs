@@ -3,25 +3,104 @@
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
-use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::header::{ALLOW, CACHE_CONTROL};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
-use axum::response::{IntoResponse as _, Response};
-use axum::routing::{MethodFilter, MethodRouter, any, on};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, get, post};
 use axum::{Json, Router};
 use serde_json::json;
 
 use super::connect::connect;
 use super::shared::Shared;
 use crate::channels::WriterState;
+use crate::config::ChainAccess;
 use crate::protocol::{CAPABILITIES_ADDED, CAPABILITIES_ALWAYS, LogChainRoutes, Manifest, PROTOCOL_VERSION};
 
 /// The routes of a server.
 pub(super) fn router(shared: Arc<Shared>) -> Router {
     Router::new()
-        .route("/health", only(MethodFilter::GET, "GET", any(health)))
-        .route("/manifest", only(MethodFilter::GET, "GET", any(manifest)))
-        .route("/connect", only(MethodFilter::GET, "GET", any(connect)))
-        .route("/api/v1/servers/{server_id}/heartbeat", only(MethodFilter::POST, "POST", any(heartbeat)))
+        .route("/health", only_get(get(health)))
+        .route("/manifest", only_get(get(manifest)))
+        .route("/connect", only_get(get(connect)))
+        .route("/api/v1/servers/{server_id}/heartbeat", post(heartbeat).fallback(|| not_allowed("POST")))
         .fallback(|| async { error(StatusCode::NOT_FOUND, "not_found") })
         .with_state(shared)
+}
+
+/// A refusal: a status, and `{"error": word}`.
+pub(super) fn error(status: StatusCode, word: &'static str) -> Response {
+    (status, Json(json!({ "error": word }))).into_response()
+}
+
+/// A refusal with a header.
+pub(super) fn error_with(status: StatusCode, word: &'static str, header: (HeaderName, HeaderValue)) -> Response {
+    (status, [header], Json(json!({ "error": word }))).into_response()
+}
+
+/// Refuses every other method, HEAD too, as the reference does.
+pub(super) fn only_get<S: Clone + Send + Sync + 'static>(route: MethodRouter<S>) -> MethodRouter<S> {
+    route.head(|| not_allowed("GET")).fallback(|| not_allowed("GET"))
+}
+
+fn not_allowed(allowed: &'static str) -> std::future::Ready<Response> {
+    std::future::ready(error_with(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "method_not_allowed",
+        (ALLOW, HeaderValue::from_static(allowed)),
+    ))
+}
+
+/// Whether the server is up, and whether it can store what it gets.
+async fn health(State(shared): State<Arc<Shared>>) -> Response {
+    let (code, status) = match &*shared.writer.borrow() {
+        _ if shared.is_draining() => (StatusCode::SERVICE_UNAVAILABLE, "shutting_down"),
+        WriterState::Ready => (StatusCode::OK, "ok"),
+        WriterState::Unavailable(_) | WriterState::Failed(_) => {
+            (StatusCode::SERVICE_UNAVAILABLE, "storage_unavailable")
+        }
+    };
+    let server_id = shared.profile.server_id.as_str();
+    (code, Json(json!({ "status": status, "server_id": server_id, "online": shared.presence.online() })))
+        .into_response()
+}
+
+async fn manifest(State(shared): State<Arc<Shared>>) -> Response {
+    let profile = &shared.profile;
+    let features = profile.features;
+    let optional = [
+        (features.text_channels, "channels"),
+        (features.announcement_channels, "announcements"),
+        (features.log_chain, "log_chain"),
+    ];
+    let enabled = optional.into_iter().filter_map(|(on, name)| on.then_some(name));
+    let log_chain = features.log_chain.then_some(LogChainRoutes {
+        entries_url: "/log-chain/entries",
+        head_url: "/log-chain/head",
+        access: match features.chain_access {
+            ChainAccess::Public => "public",
+            ChainAccess::Members => "members",
+        },
+    });
+    let manifest = Manifest {
+        protocol_version: PROTOCOL_VERSION,
+        software_version: env!("CARGO_PKG_VERSION"),
+        server_id: profile.server_id.to_string(),
+        server_name: profile.server_name.clone(),
+        capabilities: enabled.chain(CAPABILITIES_ALWAYS).chain(CAPABILITIES_ADDED).collect(),
+        extensions: Vec::new(),
+        public_key: shared.signing_key.public().to_string(),
+        generated_at: shared.clock.now(),
+        log_chain,
+    };
+    let cache = (CACHE_CONTROL, HeaderValue::from_static("public, max-age=300"));
+    ([cache], Json(manifest)).into_response()
+}
+
+/// For a server without a Central, which sends its heartbeats to itself.
+async fn heartbeat(State(shared): State<Arc<Shared>>, Path(server_id): Path<String>) -> Response {
+    if shared.profile.server_id.is(&server_id) {
+        Json(json!({ "status": "heartbeat received" })).into_response()
+    } else {
+        error(StatusCode::BAD_REQUEST, "server_id_mismatch")
+    }
 }

@@ -19,6 +19,7 @@ use super::publisher::ReplyTo;
 use super::shared::Shared;
 use crate::central::Claims;
 use crate::channels::Command;
+use crate::config::SessionExpiry;
 use crate::ids::UserId;
 use crate::protocol::{Action, Answer, Envelope, Event, Reason, Refusal, Request, Typing, frame_text};
 
@@ -36,7 +37,7 @@ pub(super) struct Session {
     shared: Arc<Shared>,
     outbox: Arc<Outbox>,
     /// A request that waits for the answers to those before it.
-    held: Option<(Request, Box<str>)>,
+    held: Option<(Result<Request, Refusal>, Box<str>)>,
     /// What is being done for a request.
     job: Option<Job>,
     next_check: Instant,
@@ -63,7 +64,7 @@ impl Session {
 
     /// Whether another request can be taken on.
     pub(super) fn takes_requests(&self) -> bool {
-        self.job.is_none() && self.held.is_none() && self.outbox.unanswered() < self.shared.limits.max_inflight
+        self.job.is_none() && self.held.is_none() && self.outbox.unanswered() < self.shared.bounds.max_inflight
     }
 
     /// Whether nothing is under way.
@@ -81,8 +82,7 @@ impl Session {
         match request {
             Ok(Request::Action(action)) => self.command(action, request_id),
             Ok(Request::Typing(typing)) => self.typing(&typing),
-            Ok(request) => self.hold(request, request_id),
-            Err(refusal) => self.hold(Request::Refused(refusal), request_id),
+            request => self.hold(request, request_id),
         }
     }
 
@@ -116,7 +116,10 @@ impl Session {
         if self.outbox.unanswered() == 0
             && let Some((request, request_id)) = self.held.take()
         {
-            self.carry_out(request, request_id);
+            match request {
+                Ok(request) => self.carry_out(request, request_id),
+                Err(refusal) => self.answer(&Answer::Refused(refusal), &request_id),
+            }
         }
     }
 
@@ -127,7 +130,7 @@ impl Session {
             return Turn::GoesOn;
         }
         self.next_check = now + EXPIRY_CHECK;
-        if !self.shared.profile.sessions_expire {
+        if self.shared.profile.session_expiry == SessionExpiry::Ignore {
             return Turn::GoesOn;
         }
         let end = self.shared.central.borrow().session_end(self.claims.expires_at);
@@ -175,7 +178,7 @@ impl Session {
         }
     }
 
-    fn hold(&mut self, request: Request, request_id: Box<str>) {
+    fn hold(&mut self, request: Result<Request, Refusal>, request_id: Box<str>) {
         self.held = Some((request, request_id));
         self.resume();
     }
@@ -194,7 +197,6 @@ impl Session {
                 let answer = self.renew(&token);
                 return self.answer(&answer, &request_id);
             }
-            Request::Refused(refusal) => return self.answer(&Answer::Refused(refusal), &request_id),
             Request::Action(action) => return self.command(action, request_id),
             Request::Typing(typing) => return self.typing(&typing),
         };

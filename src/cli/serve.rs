@@ -1,0 +1,144 @@
+//! `coms serve`: the server, until it is told to stop.
+
+use std::io::ErrorKind;
+
+use clap::Args;
+use tokio::signal;
+
+use super::{CliError, Exit, Globals, SettingsArgs};
+use crate::central::Heartbeat;
+use crate::config::ServerConfig;
+use crate::server::{Profile, Server, ServerOptions, StartError, listen};
+use crate::storage::{LockError, StorageError};
+use crate::time::Clock;
+
+/// Run the server
+#[derive(Debug, Args)]
+pub(super) struct Serve {
+    #[command(flatten)]
+    settings: SettingsArgs,
+}
+
+impl Serve {
+    /// Serves until SIGTERM or Ctrl-C, then drains.
+    pub(super) fn run(self, globals: &Globals) -> Result<Exit, CliError> {
+        let config = self.settings.read::<ServerConfig>(globals)?;
+        run(config)
+    }
+}
+
+/// Serves with `config` until SIGTERM or Ctrl-C, then drains.
+pub(super) fn run(config: ServerConfig) -> Result<Exit, CliError> {
+    raise_open_files();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| CliError::failed(format!("cannot start the runtime: {error}")))?;
+    runtime.block_on(serve(config))
+}
+
+async fn serve(config: ServerConfig) -> Result<Exit, CliError> {
+    let (host, port) = (config.host, config.port);
+    let listener = listen(host, port).map_err(|error| port_error(port, &error))?;
+    let server = Server::start(listener, options(config)?).await.map_err(|error| start_error(&error))?;
+    tracing::info!(address = %server.address(), version = env!("CARGO_PKG_VERSION"), "server is listening");
+    tokio::select! {
+        () = stop_signal() => {}
+        failure = server.failure() => {
+            return Err(CliError::failed(format!("storage failed: {failure}"))
+                .hint("the server stopped so that nothing is acknowledged that the disk may not hold; check the disk, then start again"));
+        }
+    }
+    tracing::info!("server is draining");
+    if server.drain().await {
+        tracing::info!("server stopped");
+    } else {
+        tracing::warn!("server stopped before all connections had ended");
+    }
+    Ok(Exit::Done)
+}
+
+/// What the server is started with, out of its configuration.
+pub(super) fn options(config: ServerConfig) -> Result<ServerOptions, CliError> {
+    let clock = Clock::system();
+    let server_id = config.identity.server_id;
+    let heartbeat = Heartbeat::new(&config.central.url, &server_id, config.central.api_key, clock.clone())
+        .map_err(|error| CliError::failed(error.to_string()))?;
+    Ok(ServerOptions {
+        profile: Profile {
+            server_id,
+            server_name: config.name,
+            features: config.features,
+            session_expiry: config.session_expiry,
+            allowed_origins: config.allowed_origins,
+        },
+        signing_key: config.identity.signing_key,
+        central_keys: config.central.public_keys,
+        heartbeat,
+        database: config.database.path,
+        bounds: config.bounds,
+        clock,
+    })
+}
+
+fn port_error(port: u16, error: &std::io::Error) -> CliError {
+    match error.kind() {
+        ErrorKind::AddrInUse => CliError::usage(format!("port {port} is in use by another program"))
+            .hint("stop that program, or set PORT to a free port"),
+        ErrorKind::PermissionDenied => CliError::usage(format!("not allowed to listen on port {port}"))
+            .hint("ports below 1024 need rights; set PORT to a higher one and let a proxy forward to it"),
+        _ => CliError::usage(format!("cannot listen on port {port}: {error}")).hint("check HOST and PORT"),
+    }
+}
+
+fn start_error(error: &StartError) -> CliError {
+    let words = error.to_string();
+    let usage = CliError::usage(words.clone());
+    match error {
+        StartError::Lock(LockError::Held { .. }) => usage.hint("stop that process, or set DB_PATH to another file"),
+        StartError::Storage(StorageError::Reference { .. }) => usage.hint("take it over with `coms adopt`"),
+        StartError::Storage(StorageError::Newer { .. }) => {
+            usage.hint("run the newer coms, or restore a backup made before it")
+        }
+        StartError::Storage(StorageError::Foreign { .. }) => usage.hint("set DB_PATH to another file"),
+        StartError::Lock(_) | StartError::Directory { .. } | StartError::Storage(StorageError::Open { .. }) => {
+            usage.hint("check DB_PATH, and that this user may write there")
+        }
+        StartError::Storage(_) | StartError::Listener(_) => CliError::failed(words),
+    }
+}
+
+/// Connections are open files: as many as the system allows.
+fn raise_open_files() {
+    match rlimit::increase_nofile_limit(u64::MAX) {
+        Ok(limit) => tracing::debug!(limit, "open files"),
+        Err(error) => tracing::warn!(%error, "cannot raise the limit of open files"),
+    }
+}
+
+/// Waits for Ctrl-C or, on Unix, SIGTERM.
+pub(super) async fn stop_signal() {
+    let interrupt = async {
+        if signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    #[cfg(unix)]
+    {
+        let terminate = signal::unix::signal(signal::unix::SignalKind::terminate());
+        let terminate = async {
+            match terminate {
+                Ok(mut terminate) => {
+                    terminate.recv().await;
+                }
+                Err(_) => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = interrupt => {}
+            () = terminate => {}
+        }
+    }
+    #[cfg(not(unix))]
+    interrupt.await;
+}

@@ -1,0 +1,71 @@
+//! The accept loop: TCP connections in, HTTP/1.1 on each, with bounds before anything is known of a client.
+//!
+//! Not `axum::serve`, which sets no time limit for headers and no bound on connections.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::Extension;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::sleep;
+
+use super::handshakes::{Handshakes, Slot};
+use super::routes::router;
+use super::shared::Shared;
+
+/// The most bytes of a request's head; a token of 4 KiB fits in with room to spare. hyper asks for at least 8 KiB.
+const MAX_HEAD_BYTES: usize = 16 * 1024;
+
+/// How long to wait when the system has no sockets left to give.
+const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
+
+/// Accepts connections until it is dropped.
+pub(super) async fn accept(listener: TcpListener, shared: Arc<Shared>) {
+    let handshakes = Handshakes::new(shared.bounds.max_handshakes);
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(shared.bounds.handshake_timeout)
+        .max_buf_size(MAX_HEAD_BYTES)
+        .half_close(false);
+    let router = router(shared);
+    loop {
+        let slot = handshakes.place().await;
+        match listener.accept().await {
+            Ok((stream, _)) => serve(&http, stream, &router, slot),
+            Err(error) if is_of_connection(&error) => {}
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept connections");
+                sleep(EXHAUSTED_PAUSE).await;
+            }
+        }
+    }
+}
+
+fn serve(http: &http1::Builder, stream: TcpStream, router: &Router, slot: Slot) {
+    // Without it, an answer that follows another waits for the client's delayed acknowledgement: 40 ms.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "connection was gone before it was served");
+        return;
+    }
+    let service = TowerToHyperService::new(router.clone().layer(Extension(slot.clone())));
+    let connection = http.serve_connection(TokioIo::new(stream), service).with_upgrades();
+    let held = slot.clone();
+    let task = tokio::spawn(async move {
+        let _held = slot;
+        if let Err(error) = connection.await {
+            tracing::debug!(%error, "HTTP connection failed");
+        }
+    });
+    held.held_by(task.abort_handle());
+}
+
+/// Whether the error is the new connection's and not the listener's.
+fn is_of_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
+}

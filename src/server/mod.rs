@@ -1,0 +1,191 @@
+//! The server: HTTP and WebSocket, and what carries events to connections.
+//!
+//! [`Server::start`] takes a listener that is bound already, so that whoever starts it knows the port, and returns once it
+//! serves; [`Server::drain`] ends it without losing anything.
+
+mod accept;
+mod connect;
+mod connection;
+mod frame;
+mod handshakes;
+mod hub;
+mod listener;
+mod outbox;
+mod presence;
+mod publisher;
+mod routes;
+mod session;
+mod shared;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tokio_util::task::TaskTracker;
+
+use self::hub::Hub;
+use self::presence::Presence;
+use self::publisher::{Publisher, ReplyTo};
+use self::shared::Shared;
+use crate::central::{Heartbeat, TokenVerifier};
+use crate::channels::{Directory, Reading, Writer, WriterOptions, WriterState};
+use crate::config::Bounds;
+use crate::keys::{PublicKey, SigningKey};
+use crate::logchain::{EntryHash, Head};
+use crate::storage::{DatabaseLock, LockError, Readers, StorageError, WriteStore};
+use crate::time::Clock;
+
+pub use listener::listen;
+pub use shared::Profile;
+
+/// How many connections to the database read at the same time.
+const READERS: usize = 4;
+
+/// What a server is started with.
+pub struct ServerOptions {
+    /// What it is.
+    pub profile: Profile,
+    /// Its key.
+    pub signing_key: SigningKey,
+    /// Central's keys.
+    pub central_keys: Vec<PublicKey>,
+    /// Tells Central that the server lives, and shows whether Central does.
+    pub heartbeat: Heartbeat,
+    /// The database.
+    pub database: PathBuf,
+    /// Bounds on what clients can make it do.
+    pub bounds: Bounds,
+    /// The time.
+    pub clock: Clock,
+}
+
+/// Why a server does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Somebody else writes to the database.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// The database can't be used.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// The directory for the database can't be made.
+    #[error("cannot make the directory `{path}` for the database: {source}")]
+    Directory {
+        /// The directory.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The listener is unusable.
+    #[error("cannot use the listening socket: {0}")]
+    Listener(std::io::Error),
+}
+
+/// A running server.
+pub struct Server {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    writer: Writer<ReplyTo>,
+    /// The accept loop, the heartbeat, the pacing of wake-ups.
+    tasks: JoinSet<()>,
+    lock: DatabaseLock,
+}
+
+impl Server {
+    /// Opens the database and serves on `listener`.
+    pub async fn start(listener: TcpListener, options: ServerOptions) -> Result<Self, StartError> {
+        let address = listener.local_addr().map_err(StartError::Listener)?;
+        make_parent(&options.database)?;
+        let lock = DatabaseLock::take(&options.database, &format!("coms serve on {address}"))?;
+        let path = options.database.clone();
+        let opened = tokio::task::spawn_blocking(move || WriteStore::open(&path)).await;
+        let store = opened.map_err(|_| StorageError::Stopping)??;
+        let ServerOptions { profile, signing_key, central_keys, heartbeat, database, bounds, clock } = options;
+        Directory::found(&store, clock.now())?;
+        let directory = Arc::new(Directory::load(store.database(), profile.features)?);
+        let stored = store.database().head()?;
+        let head =
+            stored.map_or(Head::EMPTY, |stored| Head { length: stored.index.0 + 1, hash: EntryHash(stored.hash) });
+        let hub = Arc::new(Hub::new(bounds.max_queue_bytes, head));
+        let signing_key = Arc::new(signing_key);
+        let writer_options = WriterOptions {
+            key: signing_key.clone(),
+            directory: directory.clone(),
+            clock: clock.clone(),
+            max_pending: bounds.max_pending_commands,
+        };
+        let publisher = Publisher { hub: hub.clone(), clock: clock.clone() };
+        let writer = Writer::start(store, writer_options, publisher)?;
+        let readers = Readers::new(database, READERS);
+        let max_history = u32::try_from(profile.features.max_history).unwrap_or(u32::MAX);
+        let shared = Arc::new(Shared {
+            verifier: TokenVerifier::new(profile.server_id.clone(), &central_keys),
+            central: heartbeat.state(),
+            reading: Reading::new(readers, directory.clone(), max_history),
+            profile,
+            bounds,
+            signing_key,
+            clock,
+            hub,
+            presence: Presence::default(),
+            directory,
+            commands: writer.commands().downgrade(),
+            writer: writer.state(),
+            draining: watch::Sender::new(false),
+            connections: TaskTracker::new(),
+            open_connections: AtomicUsize::new(0),
+        });
+        let mut tasks = JoinSet::new();
+        let hub = shared.hub.clone();
+        tasks.spawn(async move { hub.pace().await });
+        // The listener is bound, so a heartbeat that comes back to this very server waits in its backlog until it accepts.
+        tasks.spawn(accept::accept(listener, shared.clone()));
+        tasks.spawn(heartbeat.run());
+        Ok(Self { address, shared, writer, tasks, lock })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Waits until the writer has given up; says why. As long as all is well, this does not end.
+    pub async fn failure(&self) -> String {
+        let mut state = self.shared.writer.clone();
+        let failed = state.wait_for(|state| matches!(state, WriterState::Failed(_))).await;
+        match failed.as_deref() {
+            Ok(WriterState::Failed(error)) => error.clone(),
+            _ => "the writer has stopped".to_owned(),
+        }
+    }
+
+    /// Stops: no new connections; what was accepted is committed and acknowledged; connections close with 1001.
+    ///
+    /// Returns whether everything ended in time.
+    pub async fn drain(mut self) -> bool {
+        self.shared.draining.send_replace(true);
+        self.shared.connections.close();
+        let in_time = timeout(self.shared.bounds.drain_timeout, self.shared.connections.wait()).await.is_ok();
+        self.tasks.shutdown().await;
+        let (writer, lock) = (self.writer, self.lock);
+        let finished = tokio::task::spawn_blocking(move || {
+            writer.finish();
+            drop(lock);
+        });
+        finished.await.is_ok() && in_time
+    }
+}
+
+fn make_parent(path: &Path) -> Result<(), StartError> {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => {
+            std::fs::create_dir_all(parent).map_err(|source| StartError::Directory { path: parent.to_owned(), source })
+        }
+        _ => Ok(()),
+    }
+}
