@@ -31,6 +31,9 @@ _coms() {
             coms,man)
                 cmd="coms__subcmd__man"
                 ;;
+            coms,serve)
+                cmd="coms__subcmd__serve"
+                ;;
             coms__subcmd__help,chat)
                 cmd="coms__subcmd__help__subcmd__chat"
                 ;;
@@ -46,6 +49,9 @@ _coms() {
             coms__subcmd__help,man)
                 cmd="coms__subcmd__help__subcmd__man"
                 ;;
+            coms__subcmd__help,serve)
+                cmd="coms__subcmd__help__subcmd__serve"
+                ;;
             *)
                 ;;
         esac
@@ -53,7 +59,7 @@ _coms() {
 
     case "${cmd}" in
         coms)
-            opts="-q -v -h -V --quiet --verbose --color --help --version chat keygen completions man help"
+            opts="-q -v -h -V --quiet --verbose --color --help --version chat keygen serve completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -131,7 +137,7 @@ _coms() {
             return 0
             ;;
         coms__subcmd__help)
-            opts="chat keygen completions man help"
+            opts="chat keygen serve completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -214,6 +220,20 @@ _coms() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        coms__subcmd__help__subcmd__serve)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         coms__subcmd__keygen)
             opts="-q -v -h --json --from-secret --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -243,6 +263,32 @@ _coms() {
                 return 0
             fi
             case "${prev}" in
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coms__subcmd__serve)
+            opts="-e -q -v -h --env-file --quiet --verbose --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --env-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -e)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0

@@ -10,6 +10,7 @@ use crate::central::Heartbeat;
 use crate::config::ServerConfig;
 use crate::server::{Profile, Server, ServerOptions, StartError, listen};
 use crate::storage::{LockError, StorageError};
+use crate::telemetry;
 use crate::time::Clock;
 
 /// Run the server
@@ -23,12 +24,14 @@ impl Serve {
     /// Serves until SIGTERM or Ctrl-C, then drains.
     pub(super) fn run(self, globals: &Globals) -> Result<Exit, CliError> {
         let config = self.settings.read::<ServerConfig>(globals)?;
-        run(config)
+        run(config, globals)
     }
 }
 
 /// Serves with `config` until SIGTERM or Ctrl-C, then drains.
-pub(super) fn run(config: ServerConfig) -> Result<Exit, CliError> {
+pub(super) fn run(config: ServerConfig, globals: &Globals) -> Result<Exit, CliError> {
+    let _telemetry = telemetry::init(&globals.logging(config.log.clone()), globals.colors_stderr())
+        .map_err(|error| CliError::from(anyhow::Error::from(error)))?;
     raise_open_files();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
