@@ -7,12 +7,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::Extension;
+use axum::extract::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::sleep;
+use tower_service::Service as _;
 
 use super::handshakes::{Handshakes, Slot};
 use super::routes::router;
@@ -52,11 +54,13 @@ fn serve(http: &http1::Builder, stream: TcpStream, router: &Router, slot: Slot) 
         tracing::debug!(%error, "connection was gone before it was served");
         return;
     }
-    let service = TowerToHyperService::new(router.clone().layer(Extension(slot.clone())));
+    let (router, held) = (router.clone(), slot.clone());
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(slot.clone());
+        router.clone().call(request)
+    });
     let connection = http.serve_connection(TokioIo::new(stream), service).with_upgrades();
-    let held = slot.clone();
     let task = tokio::spawn(async move {
-        let _held = slot;
         if let Err(error) = connection.await {
             tracing::debug!(%error, "HTTP connection failed");
         }

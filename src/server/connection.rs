@@ -85,6 +85,8 @@ impl Connection {
         let session = Session::new(claims, shared.clone(), outbox.clone());
         let mut decoder = Decoder::new(shared.bounds.max_frame_bytes);
         decoder.push(&early);
+        // It is a part of the handshake's whole buffer, which would live as long as the connection.
+        drop(early);
         let mut connection = Box::new(Self {
             stream,
             session,
@@ -230,6 +232,7 @@ impl Connection {
             if self.unsent.is_empty() {
                 self.gather()?;
                 if self.unsent.is_empty() {
+                    self.unsent = VecDeque::new();
                     return Ok(());
                 }
             }
