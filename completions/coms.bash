@@ -22,6 +22,9 @@ _coms() {
             coms,completions)
                 cmd="coms__subcmd__completions"
                 ;;
+            coms,dev)
+                cmd="coms__subcmd__dev"
+                ;;
             coms,help)
                 cmd="coms__subcmd__help"
                 ;;
@@ -39,6 +42,9 @@ _coms() {
                 ;;
             coms__subcmd__help,completions)
                 cmd="coms__subcmd__help__subcmd__completions"
+                ;;
+            coms__subcmd__help,dev)
+                cmd="coms__subcmd__help__subcmd__dev"
                 ;;
             coms__subcmd__help,help)
                 cmd="coms__subcmd__help__subcmd__help"
@@ -59,7 +65,7 @@ _coms() {
 
     case "${cmd}" in
         coms)
-            opts="-q -v -h -V --quiet --verbose --color --help --version chat keygen serve completions man help"
+            opts="-q -v -h -V --quiet --verbose --color --help --version dev chat keygen serve completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -136,8 +142,38 @@ _coms() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        coms__subcmd__dev)
+            opts="-q -v -h --dir --ephemeral --port --central-port --json --quiet --verbose --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --port)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --central-port)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         coms__subcmd__help)
-            opts="chat keygen serve completions man help"
+            opts="dev chat keygen serve completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -165,6 +201,20 @@ _coms() {
             return 0
             ;;
         coms__subcmd__help__subcmd__completions)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coms__subcmd__help__subcmd__dev)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

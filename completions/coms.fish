@@ -31,12 +31,24 @@ complete -c coms -n "__fish_coms_needs_command" -s q -l quiet -d 'Print less: re
 complete -c coms -n "__fish_coms_needs_command" -s v -l verbose -d 'Print more; twice for everything'
 complete -c coms -n "__fish_coms_needs_command" -s h -l help -d 'Print help'
 complete -c coms -n "__fish_coms_needs_command" -s V -l version -d 'Print version'
+complete -c coms -n "__fish_coms_needs_command" -f -a "dev" -d 'Try it out: a server, a Central of its own, and two people\'s tokens, all on this machine'
 complete -c coms -n "__fish_coms_needs_command" -f -a "chat" -d 'Talk on a server, from a terminal or a script'
 complete -c coms -n "__fish_coms_needs_command" -f -a "keygen" -d 'Make a key pair for a server, as lines of a `.env` file'
 complete -c coms -n "__fish_coms_needs_command" -f -a "serve" -d 'Run the server'
 complete -c coms -n "__fish_coms_needs_command" -f -a "completions" -d 'Print the completions for a shell'
 complete -c coms -n "__fish_coms_needs_command" -f -a "man" -d 'Print the manual page of the program or of one command'
 complete -c coms -n "__fish_coms_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c coms -n "__fish_coms_using_subcommand dev" -l dir -d 'Keep everything in this directory' -r -F
+complete -c coms -n "__fish_coms_using_subcommand dev" -l port -d 'Port of the server; the next free one if it is taken' -r
+complete -c coms -n "__fish_coms_using_subcommand dev" -l central-port -d 'Port of the sandbox Central; the next free one if it is taken' -r
+complete -c coms -n "__fish_coms_using_subcommand dev" -l color -d 'When to colour what is printed' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c coms -n "__fish_coms_using_subcommand dev" -l ephemeral -d 'Keep nothing: use a directory that is removed at the end'
+complete -c coms -n "__fish_coms_using_subcommand dev" -l json -d 'Print one JSON object instead of words'
+complete -c coms -n "__fish_coms_using_subcommand dev" -s q -l quiet -d 'Print less: results and errors only'
+complete -c coms -n "__fish_coms_using_subcommand dev" -s v -l verbose -d 'Print more; twice for everything'
+complete -c coms -n "__fish_coms_using_subcommand dev" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c coms -n "__fish_coms_using_subcommand chat" -l token -d 'The token: `-` reads it from standard input, `@FILE` from a file; the token itself would be seen by every process on this machine' -r
 complete -c coms -n "__fish_coms_using_subcommand chat" -l join -d 'Ask this Central for the token, and for new ones in time' -r
 complete -c coms -n "__fish_coms_using_subcommand chat" -l server -d 'With --join: the server\'s id' -r
@@ -78,9 +90,10 @@ never\t''"
 complete -c coms -n "__fish_coms_using_subcommand man" -s q -l quiet -d 'Print less: results and errors only'
 complete -c coms -n "__fish_coms_using_subcommand man" -s v -l verbose -d 'Print more; twice for everything'
 complete -c coms -n "__fish_coms_using_subcommand man" -s h -l help -d 'Print help'
-complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from chat keygen serve completions man help" -f -a "chat" -d 'Talk on a server, from a terminal or a script'
-complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from chat keygen serve completions man help" -f -a "keygen" -d 'Make a key pair for a server, as lines of a `.env` file'
-complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from chat keygen serve completions man help" -f -a "serve" -d 'Run the server'
-complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from chat keygen serve completions man help" -f -a "completions" -d 'Print the completions for a shell'
-complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from chat keygen serve completions man help" -f -a "man" -d 'Print the manual page of the program or of one command'
-complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from chat keygen serve completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from dev chat keygen serve completions man help" -f -a "dev" -d 'Try it out: a server, a Central of its own, and two people\'s tokens, all on this machine'
+complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from dev chat keygen serve completions man help" -f -a "chat" -d 'Talk on a server, from a terminal or a script'
+complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from dev chat keygen serve completions man help" -f -a "keygen" -d 'Make a key pair for a server, as lines of a `.env` file'
+complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from dev chat keygen serve completions man help" -f -a "serve" -d 'Run the server'
+complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from dev chat keygen serve completions man help" -f -a "completions" -d 'Print the completions for a shell'
+complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from dev chat keygen serve completions man help" -f -a "man" -d 'Print the manual page of the program or of one command'
+complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from dev chat keygen serve completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

@@ -2,9 +2,12 @@
 
 #![expect(
     clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
     reason = "clippy lets only the test functions themselves fail this way, not what they share"
 )]
 
 mod central;
 mod generated;
 mod layers;
+mod sandbox;

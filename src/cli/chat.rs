@@ -80,13 +80,9 @@ impl Chat {
         let access = self.access()?;
         let view = View { channel: self.channel, history: self.history, json: self.json };
         let clock = Clock::system();
-        let talk = Talk {
-            conversation: Conversation::new(view, clock.clone()),
-            console: Console::open(self.json, globals.quiet),
-            follow: self.follow,
-            clock,
-            input_ended: false,
-        };
+        let conversation = Conversation::new(view, clock.clone());
+        let console = Console::open(self.json, globals.quiet);
+        let talk = Talk::new(conversation, console, self.follow, clock);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(Session { dialer: Dialer { url, access }, talk }.run())
     }

@@ -4,6 +4,7 @@
 
 mod chat;
 mod completions;
+mod dev;
 mod error;
 mod globals;
 mod keygen;
@@ -35,6 +36,7 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Dev(dev::Dev),
     Chat(chat::Chat),
     Keygen(keygen::Keygen),
     Serve(serve::Serve),
@@ -60,6 +62,7 @@ pub fn main() -> ExitCode {
 fn run(cli: Cli) -> Result<Exit, CliError> {
     let globals = &cli.globals;
     match cli.command {
+        Some(Command::Dev(command)) => command.run(globals),
         Some(Command::Chat(command)) => command.run(globals),
         Some(Command::Keygen(command)) => command.run(globals),
         Some(Command::Serve(command)) => command.run(globals),

@@ -94,7 +94,8 @@ fn port_error(port: u16, error: &std::io::Error) -> CliError {
     }
 }
 
-fn start_error(error: &StartError) -> CliError {
+/// What a person is told when the server does not start.
+pub(super) fn start_error(error: &StartError) -> CliError {
     let words = error.to_string();
     let usage = CliError::usage(words.clone());
     match error {

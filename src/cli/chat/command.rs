@@ -72,6 +72,13 @@ impl Command {
     }
 }
 
+impl Command {
+    /// Whether it means something else before what was said earlier is answered.
+    pub(super) fn needs_answers(&self) -> bool {
+        !matches!(self, Self::Nothing | Self::Say(_) | Self::Help | Self::Mistake(_))
+    }
+}
+
 fn edit(arguments: &str) -> Command {
     let (message, text) = split_word(arguments);
     match message_ref(message) {

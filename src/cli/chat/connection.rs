@@ -5,6 +5,7 @@ use std::time::Duration;
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::http::header::AUTHORIZATION;
 use tokio_tungstenite::tungstenite::http::{HeaderValue, Response};
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
@@ -132,8 +133,11 @@ impl Connection {
             }
             Some(Ok(Message::Close(None))) => Received::Closed(None, "the server closed it".to_owned()),
             Some(Ok(_)) => Received::Alive,
+            None
+            | Some(Err(
+                Error::Io(_) | Error::ConnectionClosed | Error::Protocol(ProtocolError::ResetWithoutClosingHandshake),
+            )) => Received::Closed(None, "the server is gone".to_owned()),
             Some(Err(error)) => Received::Closed(None, error.to_string()),
-            None => Received::Closed(None, "the server is gone".to_owned()),
         }
     }
 

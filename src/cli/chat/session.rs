@@ -2,6 +2,8 @@
 //! the connection is lost.
 
 use std::future::pending;
+use std::io;
+use std::pin::Pin;
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
@@ -9,6 +11,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use url::Url;
 
 use super::access::{Access, Membership, renew_in};
+use super::command::Command;
 use super::connection::{Connection, OpenError, Received, SILENCE};
 use super::conversation::Conversation;
 use super::input::{Console, Typed};
@@ -147,16 +150,25 @@ fn pause(failures: u32) -> Duration {
 
 /// The person's end of the conversation.
 pub(super) struct Talk {
-    pub(super) conversation: Conversation,
-    pub(super) console: Console,
+    conversation: Conversation,
+    console: Console,
     /// Whether to stay when the input has ended.
-    pub(super) follow: bool,
-    pub(super) clock: Clock,
+    follow: bool,
+    clock: Clock,
     /// Set when there is nothing more to read.
-    pub(super) input_ended: bool,
+    input_ended: bool,
+    /// A line that was read and waits for the answers to those before it.
+    put_off: Option<String>,
+    /// Ctrl-C, listened for all the time: one that comes while something else is at hand is not lost.
+    interrupt: Pin<Box<dyn Future<Output = io::Result<()>>>>,
 }
 
 impl Talk {
+    pub(super) fn new(conversation: Conversation, console: Console, follow: bool, clock: Clock) -> Self {
+        let interrupt = Box::pin(tokio::signal::ctrl_c());
+        Self { conversation, console, follow, clock, input_ended: false, put_off: None, interrupt }
+    }
+
     /// Takes what is typed while there is no connection; returns when the person leaves.
     async fn until_left(&mut self) -> Result<Exit, CliError> {
         loop {
@@ -166,7 +178,7 @@ impl Talk {
             }
             tokio::select! {
                 typed = self.console.typed.recv(), if self.listens() => self.take(typed)?,
-                _ = tokio::signal::ctrl_c() => return Err(CliError::interrupted()),
+                _ = &mut self.interrupt => return Err(CliError::interrupted()),
             }
         }
     }
@@ -177,6 +189,7 @@ impl Talk {
         let mut heard = Instant::now();
         let mut farewell = None;
         loop {
+            self.take_put_off();
             if let Err(why) = connection.send(self.conversation.take_frames()).await {
                 return Ok(Ending::Lost(why));
             }
@@ -202,8 +215,19 @@ impl Talk {
                 () = sleep_until(heard + SILENCE) => return Ok(Ending::Lost("the server is silent".to_owned())),
                 renewed = renewal.next(access) => self.renewed(renewed, access),
                 () = at(farewell) => return Ok(Ending::Left),
-                _ = tokio::signal::ctrl_c() => return Err(CliError::interrupted()),
+                _ = &mut self.interrupt => return Err(CliError::interrupted()),
             }
+        }
+    }
+
+    /// Acts on the line at hand. A script's command waits for the answers to all lines before it, since it may name a
+    /// message that one of them makes; what is only said does not wait.
+    fn take_put_off(&mut self) {
+        let Some(line) = self.put_off.take() else { return };
+        if self.console.is_terminal() || !Command::parse(&line).needs_answers() || self.conversation.is_settled() {
+            self.conversation.typed(&line);
+        } else {
+            self.put_off = Some(line);
         }
     }
 
@@ -211,13 +235,18 @@ impl Talk {
         Ok(self.console.screen.show(self.conversation.take_lines())?)
     }
 
+    /// Whether a line may be taken. A script's lines wait until it is connected.
     fn listens(&self) -> bool {
-        !self.input_ended && self.conversation.has_room()
+        let ready = self.console.is_terminal() || self.conversation.is_live();
+        ready && !self.input_ended && self.put_off.is_none() && self.conversation.has_room()
     }
 
     fn take(&mut self, typed: Option<Typed>) -> Result<(), CliError> {
         match typed {
-            Some(Typed::Line(line)) => self.conversation.typed(&line),
+            Some(Typed::Line(line)) => {
+                self.put_off = Some(line);
+                self.take_put_off();
+            }
             Some(Typed::Interrupted) => return Err(CliError::interrupted()),
             Some(Typed::End) | None => {
                 self.input_ended = true;
@@ -231,7 +260,7 @@ impl Talk {
 
     /// Whether everything is said and answered, and nothing more will come from the person.
     fn is_over(&self) -> bool {
-        let nothing_more = self.conversation.has_quit() || (self.input_ended && !self.follow);
+        let nothing_more = self.conversation.has_quit() || (self.input_ended && self.put_off.is_none() && !self.follow);
         nothing_more && self.conversation.is_settled()
     }
 
@@ -264,7 +293,8 @@ fn closed(code: Option<u16>, reason: String, access: &mut Access) -> Result<Endi
         }
         Some(KICKED) => Err(CliError::failed(format!("you were removed from the server: {reason}"))),
         Some(BANNED) => Err(CliError::failed(format!("you are banned from the server: {reason}"))),
-        Some(code) => Ok(Ending::Lost(format!("closed with code {code} {reason}").trim_end().to_owned())),
+        Some(code) if reason.is_empty() => Ok(Ending::Lost(format!("closed with code {code}"))),
+        Some(code) => Ok(Ending::Lost(format!("{reason} (code {code})"))),
         None => Ok(Ending::Lost(reason)),
     }
 }

@@ -1,8 +1,8 @@
 //! What a server says, as far as the client understands it. Lenient on purpose: unknown members and unknown frames are
 //! passed over, so that it talks to servers older and newer than itself.
 
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::ids::{MessageId, UserId};
@@ -29,12 +29,18 @@ impl Frame {
 
     /// One line of JSON with what a script needs.
     pub(super) fn to_json_line(&self) -> String {
-        let mut line = serde_json::json!({ "t": self.t, "d": self.d });
-        if let (Some(request_id), Some(members)) = (&self.request_id, line.as_object_mut()) {
-            members.insert("ref".into(), request_id.as_str().into());
-        }
-        line.to_string()
+        let line = JsonLine { t: &self.t, request_id: self.request_id.as_deref(), d: &self.d };
+        // A map with string keys and no number that JSON lacks always serializes.
+        serde_json::to_string(&line).unwrap_or_default()
     }
+}
+
+#[derive(Serialize)]
+struct JsonLine<'a> {
+    t: &'a str,
+    #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
+    request_id: Option<&'a str>,
+    d: &'a Value,
 }
 
 /// `zync.core.hello`.

@@ -122,6 +122,7 @@ impl Conversation {
             Some(Asked::Channels) => self.show_channels(frame),
             Some(Asked::OurChannel) => self.check_channel(frame),
             Some(Asked::Renew) => {
+                self.show_json(frame);
                 if let Some(renewed) = frame.payload::<Renewed>() {
                     self.session_expires_at = Some(renewed.session_expires_at);
                 }

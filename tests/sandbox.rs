@@ -1,0 +1,216 @@
+//! `coms dev` and `coms chat` as people use them: real processes, a real terminal where one is needed.
+
+mod program;
+
+use std::time::Duration;
+
+use coms::central::{Sandbox, SandboxOptions};
+use coms::keys::SigningKey;
+use coms::secret::Secret;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+use self::program::{Chat, DEADLINE, Dev, Server, coms};
+
+const CREATED: &str = "zync.channels.message.create";
+
+fn is_message(frame: &Value, content: &str) -> bool {
+    frame["t"] == CREATED && frame["d"]["content"] == content
+}
+
+/// The texts of all create events among `frames`, in order.
+fn texts(frames: &[Value]) -> Vec<String> {
+    let created = frames.iter().filter(|frame| frame["t"] == CREATED);
+    created.map(|frame| frame["d"]["content"].as_str().expect("a text").to_owned()).collect()
+}
+
+#[test]
+fn two_people_talk_across_a_restart_and_a_kill() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut dev = Dev::start(dir.path(), 0);
+    let (mut ada, mut ben) = (dev.chat(0, &["--follow"]), dev.chat(1, &["--follow"]));
+    for chat in [&mut ada, &mut ben] {
+        chat.wait_for(|frame| frame["t"] == "zync.channels.message.history");
+    }
+    ada.say("one");
+    ada.wait_for(|frame| frame["t"] == "zync.channels.message.create.ok");
+    ben.wait_for(|frame| is_message(frame, "one"));
+
+    let port = dev.port();
+    assert_eq!(dev.interrupt(), Some(0));
+    ben.say("two, said to nobody");
+    dev = Dev::start(dir.path(), port);
+    assert_eq!(dev.port(), port);
+    ada.wait_for(|frame| is_message(frame, "two, said to nobody"));
+
+    dev.kill();
+    ada.say("three, said to nobody");
+    dev = Dev::start(dir.path(), port);
+    for chat in [&mut ada, &mut ben] {
+        chat.wait_for(|frame| is_message(frame, "three, said to nobody"));
+    }
+    let said = ["one", "two, said to nobody", "three, said to nobody"];
+    for chat in [ada, ben] {
+        let (code, frames) = chat.end();
+        assert_eq!((code, texts(&frames)), (Some(0), said.map(str::to_owned).to_vec()));
+    }
+
+    let history = dev.chat(0, &[]).end().1.into_iter().find(|frame| frame["t"] == "zync.channels.message.history");
+    let history = history.expect("a page of history");
+    let stored: Vec<_> = history["d"]["messages"]
+        .as_array()
+        .expect("messages")
+        .iter()
+        .rev()
+        .map(|message| &message["content"])
+        .collect();
+    assert_eq!(stored, said.map(|text| json!(text)).iter().collect::<Vec<_>>());
+}
+
+#[test]
+fn a_script_may_edit_delete_and_search_what_it_has_just_said() {
+    let dev = Dev::ephemeral();
+    let mut chat = dev.chat(0, &[]);
+    for line in ["tea", "coffee", "/edit 1 green tea", "/delete 2", "/search green", "/channels", "//shrug"] {
+        chat.say(line);
+    }
+    let (code, frames) = chat.end();
+    let answer = |t: &str| frames.iter().find(|frame| frame["t"] == t).unwrap_or_else(|| panic!("no {t}: {frames:?}"));
+    assert_eq!(code, Some(0));
+    assert_eq!(texts(&frames), ["tea", "coffee", "/shrug"]);
+    assert_eq!(answer("zync.channels.message.edit")["d"]["content"], "green tea");
+    answer("zync.channels.message.delete.ok");
+    assert_eq!(answer("zync.channels.search.results")["d"]["query"], "green");
+    assert_eq!(answer("zync.channels.list.ok")["d"]["channels"][1]["id"], "announcements");
+}
+
+#[test]
+fn a_script_hears_of_refusals_by_the_exit_code() {
+    let dev = Dev::ephemeral();
+    let mut refused = dev.chat(0, &["--channel", "announcements"]);
+    refused.say("may I?");
+    let (code, frames) = refused.end();
+    let error = frames.iter().find(|frame| frame["t"] == "zync.core.error").expect("an error");
+    assert_eq!((code, &error["d"]["reason"]), (Some(1), &json!("read_only")));
+
+    let url = dev.url();
+    let failed = |arguments: &[&str]| {
+        let output = coms().arg("chat").args(arguments).output().expect("an end");
+        (output.status.code(), String::from_utf8(output.stderr).expect("text"))
+    };
+    let (code, stderr) = failed(&[&url, "--token", "v4.public.nonsense"]);
+    assert_eq!(code, Some(3));
+    assert!(stderr.starts_with("error: the server refuses the token: invalid_token\nhint: "), "{stderr}");
+    assert!(!stderr.contains("nonsense"), "{stderr}");
+    let (code, stderr) = failed(&["http://127.0.0.1:1", "--token", "x"]);
+    assert!(code == Some(3) && stderr.starts_with("error: could not connect: "), "{stderr}");
+    let (code, stderr) = failed(&[&url]);
+    assert!(code == Some(2) && stderr.starts_with("error: no token given\nhint: "), "{stderr}");
+}
+
+#[test]
+fn central_gives_the_token_and_a_token_may_stand_in_a_file() {
+    let dev = Dev::ephemeral();
+    let user = "49c07341-06c0-4eb9-8059-e5a0a3729cb6";
+    let central = dev.text("central_url");
+    let server = dev.text("server_id");
+    let mut joined = Chat::start(&[&dev.url(), "--join", &central, "--server", &server, "--user", user, "--json"]);
+    assert_eq!(joined.wait_for(|frame| frame["t"] == "zync.core.hello")["d"]["user_id"], user);
+    assert_eq!(joined.end().0, Some(0));
+
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), dev.token(0) + "\n").expect("a file");
+    let place = format!("@{}", file.path().display());
+    assert_eq!(Chat::start(&[&dev.url(), "--token", &place, "--json"]).end().0, Some(0));
+    let mut piped = Chat::start(&[&dev.url(), "--token", "-", "--json"]);
+    piped.say(&dev.token(0));
+    piped.say("after the token");
+    assert_eq!(texts(&piped.end().1), ["after the token"]);
+}
+
+#[test]
+fn a_session_is_renewed_before_it_ends() {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let _inside = runtime.enter();
+    let options = SandboxOptions { token_lifetime: Duration::from_secs(3), ..SandboxOptions::default() };
+    let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a port");
+    let central = Sandbox::start(listener, options).expect("a sandbox");
+    let dir = tempfile::tempdir().expect("a directory");
+    let key = SigningKey::from_seed(&[5; 32]);
+    let server_id = "ca0f4d71-1d90-4fb3-9a8e-1cde09a6d95e";
+    let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a port").port();
+    let variables = [
+        ("SERVER_ID", server_id.to_owned()),
+        ("SERVER_SECRET_KEY", key.to_hex().reveal().to_owned()),
+        ("SERVER_PUBLIC_KEY", key.public().to_string()),
+        ("CENTRAL_URL", central.url()),
+        ("CENTRAL_API_KEY", "key".to_owned()),
+        ("CENTRAL_PUBLIC_KEY", central.public_key().to_string()),
+        ("HOST", "127.0.0.1".to_owned()),
+        ("PORT", port.to_string()),
+        ("DB_PATH", dir.path().join("messages.db").display().to_string()),
+    ];
+    central.register(&server_id.parse().expect("a UUID"), &Secret::new("key".to_owned()));
+    let mut heartbeats = central.heartbeats();
+    let _server = Server::start(coms().arg("serve").current_dir(dir.path()).envs(variables));
+    // It listens before its first heartbeat.
+    runtime.block_on(tokio::time::timeout(DEADLINE, heartbeats.changed())).expect("in time").expect("a heartbeat");
+
+    let mut chat = Chat::start(&[
+        &format!("http://127.0.0.1:{port}"),
+        "--join",
+        &central.url(),
+        "--server",
+        server_id,
+        "--json",
+        "--follow",
+    ]);
+    // Each renewal comes after half of what is left: at the second one the first token has expired.
+    for _ in 0..2 {
+        chat.wait_for(|frame| frame["t"] == "zync.core.renew.ok");
+    }
+    chat.say("still here");
+    chat.wait_for(|frame| frame["t"] == "zync.channels.message.create.ok");
+    let (code, frames) = chat.end();
+    let greetings = frames.iter().filter(|frame| frame["t"] == "zync.core.hello").count();
+    assert_eq!((code, greetings), (Some(0), 1));
+}
+
+#[test]
+fn a_taken_port_is_passed_over_and_an_ephemeral_directory_goes() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = taken.local_addr().expect("an address").port();
+    let dev = Dev::start_with(&["--ephemeral", "--port", &port.to_string()]);
+    assert_ne!(dev.port(), port);
+    let dir = std::path::PathBuf::from(dev.text("dir"));
+    assert!(dir.join("messages.db").exists());
+    assert_eq!(dev.interrupt(), Some(0));
+    assert!(!dir.exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_terminal_keeps_the_input_line_whole() {
+    let dev = Dev::ephemeral();
+    let mut command = coms();
+    command.args(["chat", &dev.url()]).env("COMS_TOKEN", dev.token(0)).env("TERM", "xterm");
+    let mut terminal = rexpect::session::spawn_command(command, Some(20_000)).expect("a terminal");
+    terminal.exp_string("connected as").expect("a greeting");
+    terminal.send("half a ").and_then(|_| terminal.flush()).expect("keys");
+    terminal.exp_string("half a ").expect("an echo");
+
+    let mut ben = dev.chat(1, &["--follow"]);
+    ben.say("an \u{1b}[31minterruption");
+    // The line of the other, escaped, and then the half line again, after its prompt.
+    terminal.exp_string("an \\u{1b}[31minterruption").expect("the other's line");
+    terminal.exp_string("> half a ").expect("the input line again");
+    terminal.send_line("sentence").expect("keys");
+    ben.wait_for(|frame| is_message(frame, "half a sentence"));
+    terminal.exp_string("you: half a sentence").expect("the own line");
+
+    terminal.send_line("/edit 1 not mine").expect("keys");
+    terminal.exp_string("refused: message not found or not owned by user").expect("a refusal");
+    terminal.send_line("/quit").expect("keys");
+    terminal.exp_eof().expect("the end");
+    assert_eq!(ben.end().0, Some(0));
+}
