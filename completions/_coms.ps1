@@ -22,6 +22,8 @@ Register-ArgumentCompleter -Native -CommandName 'coms' -ScriptBlock {
     $completions = @(switch ($command) {
         'coms' {
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to colour what is printed')
+            [CompletionResult]::new('-e', '-e', [CompletionResultType]::ParameterName, 'Read the configuration from this file, which must exist [default: `.env` if there is one]')
+            [CompletionResult]::new('--env-file', '--env-file', [CompletionResultType]::ParameterName, 'Read the configuration from this file, which must exist [default: `.env` if there is one]')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print less: results and errors only')
             [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print less: results and errors only')
             [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Print more; twice for everything')
@@ -32,6 +34,7 @@ Register-ArgumentCompleter -Native -CommandName 'coms' -ScriptBlock {
             [CompletionResult]::new('--version', '--version', [CompletionResultType]::ParameterName, 'Print version')
             [CompletionResult]::new('dev', 'dev', [CompletionResultType]::ParameterValue, 'Try it out: a server, a Central of its own, and two people''s tokens, all on this machine')
             [CompletionResult]::new('chat', 'chat', [CompletionResultType]::ParameterValue, 'Talk on a server, from a terminal or a script')
+            [CompletionResult]::new('init', 'init', [CompletionResultType]::ParameterValue, 'Write the configuration: ask for what is needed, make the keys, check everything')
             [CompletionResult]::new('keygen', 'keygen', [CompletionResultType]::ParameterValue, 'Make a key pair for a server, as lines of a `.env` file')
             [CompletionResult]::new('serve', 'serve', [CompletionResultType]::ParameterValue, 'Run the server')
             [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print the completions for a shell')
@@ -64,6 +67,23 @@ Register-ArgumentCompleter -Native -CommandName 'coms' -ScriptBlock {
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to colour what is printed')
             [CompletionResult]::new('--follow', '--follow', [CompletionResultType]::ParameterName, 'Without a terminal: stay and listen when the input has ended')
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Write what the server sends as JSON Lines')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print less: results and errors only')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print less: results and errors only')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Print more; twice for everything')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Print more; twice for everything')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'coms;init' {
+            [CompletionResult]::new('-e', '-e', [CompletionResultType]::ParameterName, 'The file to write')
+            [CompletionResult]::new('--env-file', '--env-file', [CompletionResultType]::ParameterName, 'The file to write')
+            [CompletionResult]::new('--set', '--set', [CompletionResultType]::ParameterName, 'Set a variable without asking; for a secret `KEY=-` reads a line of standard input and `KEY=@FILE` a file')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to colour what is printed')
+            [CompletionResult]::new('-y', '-y', [CompletionResultType]::ParameterName, 'Ask nothing: take what is set, what the file has, and defaults')
+            [CompletionResult]::new('--yes', '--yes', [CompletionResultType]::ParameterName, 'Ask nothing: take what is set, what the file has, and defaults')
+            [CompletionResult]::new('--replace-key', '--replace-key', [CompletionResultType]::ParameterName, 'Make a new key pair, or take the one of `--set`, although the file has another')
+            [CompletionResult]::new('--check-central', '--check-central', [CompletionResultType]::ParameterName, 'Ask Central whether it knows the server, and say what it answers')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print less: results and errors only')
             [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print less: results and errors only')
             [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Print more; twice for everything')
@@ -119,6 +139,7 @@ Register-ArgumentCompleter -Native -CommandName 'coms' -ScriptBlock {
         'coms;help' {
             [CompletionResult]::new('dev', 'dev', [CompletionResultType]::ParameterValue, 'Try it out: a server, a Central of its own, and two people''s tokens, all on this machine')
             [CompletionResult]::new('chat', 'chat', [CompletionResultType]::ParameterValue, 'Talk on a server, from a terminal or a script')
+            [CompletionResult]::new('init', 'init', [CompletionResultType]::ParameterValue, 'Write the configuration: ask for what is needed, make the keys, check everything')
             [CompletionResult]::new('keygen', 'keygen', [CompletionResultType]::ParameterValue, 'Make a key pair for a server, as lines of a `.env` file')
             [CompletionResult]::new('serve', 'serve', [CompletionResultType]::ParameterValue, 'Run the server')
             [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print the completions for a shell')
@@ -130,6 +151,9 @@ Register-ArgumentCompleter -Native -CommandName 'coms' -ScriptBlock {
             break
         }
         'coms;help;chat' {
+            break
+        }
+        'coms;help;init' {
             break
         }
         'coms;help;keygen' {

@@ -28,6 +28,9 @@ _coms() {
             coms,help)
                 cmd="coms__subcmd__help"
                 ;;
+            coms,init)
+                cmd="coms__subcmd__init"
+                ;;
             coms,keygen)
                 cmd="coms__subcmd__keygen"
                 ;;
@@ -49,6 +52,9 @@ _coms() {
             coms__subcmd__help,help)
                 cmd="coms__subcmd__help__subcmd__help"
                 ;;
+            coms__subcmd__help,init)
+                cmd="coms__subcmd__help__subcmd__init"
+                ;;
             coms__subcmd__help,keygen)
                 cmd="coms__subcmd__help__subcmd__keygen"
                 ;;
@@ -65,7 +71,7 @@ _coms() {
 
     case "${cmd}" in
         coms)
-            opts="-q -v -h -V --quiet --verbose --color --help --version dev chat keygen serve completions man help"
+            opts="-q -v -e -h -V --quiet --verbose --color --env-file --help --version dev chat init keygen serve completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -73,6 +79,14 @@ _coms() {
             case "${prev}" in
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --env-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -e)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 *)
@@ -173,7 +187,7 @@ _coms() {
             return 0
             ;;
         coms__subcmd__help)
-            opts="dev chat keygen serve completions man help"
+            opts="dev chat init keygen serve completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -242,6 +256,20 @@ _coms() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        coms__subcmd__help__subcmd__init)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         coms__subcmd__help__subcmd__keygen)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -277,6 +305,36 @@ _coms() {
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coms__subcmd__init)
+            opts="-e -y -q -v -h --env-file --set --yes --replace-key --check-central --quiet --verbose --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --env-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -e)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --set)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;

@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_coms_global_optspecs
-    string join \n q/quiet v/verbose color= h/help V/version
+    string join \n q/quiet v/verbose color= e/env-file= h/help V/version
 end
 
 function __fish_coms_needs_command
@@ -27,12 +27,14 @@ end
 complete -c coms -n "__fish_coms_needs_command" -l color -d 'When to colour what is printed' -r -f -a "auto\t''
 always\t''
 never\t''"
+complete -c coms -n "__fish_coms_needs_command" -s e -l env-file -d 'Read the configuration from this file, which must exist [default: `.env` if there is one]' -r -F
 complete -c coms -n "__fish_coms_needs_command" -s q -l quiet -d 'Print less: results and errors only'
 complete -c coms -n "__fish_coms_needs_command" -s v -l verbose -d 'Print more; twice for everything'
 complete -c coms -n "__fish_coms_needs_command" -s h -l help -d 'Print help'
 complete -c coms -n "__fish_coms_needs_command" -s V -l version -d 'Print version'
 complete -c coms -n "__fish_coms_needs_command" -f -a "dev" -d 'Try it out: a server, a Central of its own, and two people\'s tokens, all on this machine'
 complete -c coms -n "__fish_coms_needs_command" -f -a "chat" -d 'Talk on a server, from a terminal or a script'
+complete -c coms -n "__fish_coms_needs_command" -f -a "init" -d 'Write the configuration: ask for what is needed, make the keys, check everything'
 complete -c coms -n "__fish_coms_needs_command" -f -a "keygen" -d 'Make a key pair for a server, as lines of a `.env` file'
 complete -c coms -n "__fish_coms_needs_command" -f -a "serve" -d 'Run the server'
 complete -c coms -n "__fish_coms_needs_command" -f -a "completions" -d 'Print the completions for a shell'
@@ -63,6 +65,17 @@ complete -c coms -n "__fish_coms_using_subcommand chat" -l json -d 'Write what t
 complete -c coms -n "__fish_coms_using_subcommand chat" -s q -l quiet -d 'Print less: results and errors only'
 complete -c coms -n "__fish_coms_using_subcommand chat" -s v -l verbose -d 'Print more; twice for everything'
 complete -c coms -n "__fish_coms_using_subcommand chat" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c coms -n "__fish_coms_using_subcommand init" -s e -l env-file -d 'The file to write' -r -F
+complete -c coms -n "__fish_coms_using_subcommand init" -l set -d 'Set a variable without asking; for a secret `KEY=-` reads a line of standard input and `KEY=@FILE` a file' -r
+complete -c coms -n "__fish_coms_using_subcommand init" -l color -d 'When to colour what is printed' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c coms -n "__fish_coms_using_subcommand init" -s y -l yes -d 'Ask nothing: take what is set, what the file has, and defaults'
+complete -c coms -n "__fish_coms_using_subcommand init" -l replace-key -d 'Make a new key pair, or take the one of `--set`, although the file has another'
+complete -c coms -n "__fish_coms_using_subcommand init" -l check-central -d 'Ask Central whether it knows the server, and say what it answers'
+complete -c coms -n "__fish_coms_using_subcommand init" -s q -l quiet -d 'Print less: results and errors only'
+complete -c coms -n "__fish_coms_using_subcommand init" -s v -l verbose -d 'Print more; twice for everything'
+complete -c coms -n "__fish_coms_using_subcommand init" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c coms -n "__fish_coms_using_subcommand keygen" -l from-secret -d 'Derive the public key of a secret one that is read from standard input' -r -f -a "-\t''"
 complete -c coms -n "__fish_coms_using_subcommand keygen" -l color -d 'When to colour what is printed' -r -f -a "auto\t''
 always\t''
@@ -90,10 +103,11 @@ never\t''"
 complete -c coms -n "__fish_coms_using_subcommand man" -s q -l quiet -d 'Print less: results and errors only'
 complete -c coms -n "__fish_coms_using_subcommand man" -s v -l verbose -d 'Print more; twice for everything'
 complete -c coms -n "__fish_coms_using_subcommand man" -s h -l help -d 'Print help'
-complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from dev chat keygen serve completions man help" -f -a "dev" -d 'Try it out: a server, a Central of its own, and two people\'s tokens, all on this machine'
-complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from dev chat keygen serve completions man help" -f -a "chat" -d 'Talk on a server, from a terminal or a script'
-complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from dev chat keygen serve completions man help" -f -a "keygen" -d 'Make a key pair for a server, as lines of a `.env` file'
-complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from dev chat keygen serve completions man help" -f -a "serve" -d 'Run the server'
-complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from dev chat keygen serve completions man help" -f -a "completions" -d 'Print the completions for a shell'
-complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from dev chat keygen serve completions man help" -f -a "man" -d 'Print the manual page of the program or of one command'
-complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from dev chat keygen serve completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from dev chat init keygen serve completions man help" -f -a "dev" -d 'Try it out: a server, a Central of its own, and two people\'s tokens, all on this machine'
+complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from dev chat init keygen serve completions man help" -f -a "chat" -d 'Talk on a server, from a terminal or a script'
+complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from dev chat init keygen serve completions man help" -f -a "init" -d 'Write the configuration: ask for what is needed, make the keys, check everything'
+complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from dev chat init keygen serve completions man help" -f -a "keygen" -d 'Make a key pair for a server, as lines of a `.env` file'
+complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from dev chat init keygen serve completions man help" -f -a "serve" -d 'Run the server'
+complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from dev chat init keygen serve completions man help" -f -a "completions" -d 'Print the completions for a shell'
+complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from dev chat init keygen serve completions man help" -f -a "man" -d 'Print the manual page of the program or of one command'
+complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from dev chat init keygen serve completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

@@ -8,6 +8,10 @@
 )]
 
 mod central;
+mod cli;
 mod generated;
 mod layers;
 mod sandbox;
+mod support;
+#[cfg(unix)]
+mod wizard;

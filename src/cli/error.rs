@@ -41,6 +41,11 @@ impl CliError {
         Self { kind: Kind::Usage, cause: anyhow::Error::msg(message), hints: Vec::new() }
     }
 
+    /// Everything that is wrong with a configuration, with other advice than that of each fault. Exit code 2.
+    pub(super) fn faults(faults: Faults) -> Self {
+        Self { kind: Kind::Usage, cause: anyhow::Error::new(faults), hints: Vec::new() }
+    }
+
     /// Something could not be determined or done. Exit code 3.
     pub fn failed(message: impl fmt::Display + fmt::Debug + Send + Sync + 'static) -> Self {
         Self { kind: Kind::Failed, cause: anyhow::Error::msg(message), hints: Vec::new() }
@@ -80,7 +85,7 @@ impl From<Faults> for CliError {
                 hints.push(hint);
             }
         }
-        Self { kind: Kind::Usage, cause: anyhow::Error::new(faults), hints }
+        Self { hints, ..Self::faults(faults) }
     }
 }
 

@@ -5,14 +5,18 @@
 mod chat;
 mod completions;
 mod dev;
+mod editor;
 mod error;
+mod first_run;
 mod globals;
+mod init;
 mod keygen;
 mod man;
 mod printable;
 mod secret_argument;
 mod serve;
 mod settings;
+mod terminal;
 
 use std::process::ExitCode;
 
@@ -30,6 +34,9 @@ pub use settings::SettingsArgs;
 pub struct Cli {
     #[command(flatten)]
     globals: Globals,
+    /// For the program without a command only.
+    #[command(flatten)]
+    settings: SettingsArgs,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -38,6 +45,7 @@ pub struct Cli {
 enum Command {
     Dev(dev::Dev),
     Chat(chat::Chat),
+    Init(init::Init),
     Keygen(keygen::Keygen),
     Serve(serve::Serve),
     Completions(completions::Completions),
@@ -61,13 +69,18 @@ pub fn main() -> ExitCode {
 
 fn run(cli: Cli) -> Result<Exit, CliError> {
     let globals = &cli.globals;
+    if cli.command.is_some() && cli.settings.env_file.is_some() {
+        // It would be read by nobody.
+        return Err(CliError::usage("`-e` stands before the command").hint("put it after the command"));
+    }
     match cli.command {
         Some(Command::Dev(command)) => command.run(globals),
         Some(Command::Chat(command)) => command.run(globals),
+        Some(Command::Init(command)) => command.run(globals),
         Some(Command::Keygen(command)) => command.run(globals),
         Some(Command::Serve(command)) => command.run(globals),
         Some(Command::Completions(command)) => command.run(),
         Some(Command::Man(command)) => command.run(),
-        None => Err(CliError::usage("no command given").hint("see `coms --help`")),
+        None => first_run::run(&cli.settings, globals),
     }
 }

@@ -1,7 +1,7 @@
 //! The `.env` file on disk: where it is, whether it has to be there, and who can read it.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read as _};
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
@@ -50,6 +50,77 @@ impl EnvFile {
     pub fn is_exposed(&self) -> bool {
         self.mode.is_some_and(|mode| mode & 0o006 != 0)
     }
+}
+
+/// Why a `.env` file was not written. What was there before still is.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    /// Someone else changed it since it was read.
+    #[error("`{}` was changed by someone else meanwhile", .path.display())]
+    Changed {
+        /// The file.
+        path: PathBuf,
+    },
+    /// It can't be written.
+    #[error("cannot write `{}`", .path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        cause: io::Error,
+    },
+}
+
+/// Makes `document` the file at `path`, with mode 0600, if that still says what `before` says (`None`: if there still is
+/// none).
+///
+/// The file is replaced in one step: a crash leaves the old one or the new one, and beside it at worst a temporary file.
+pub fn write(path: &Path, document: &Document, before: Option<&EnvFile>) -> Result<(), WriteError> {
+    let io_error = |cause| WriteError::Io { path: path.to_owned(), cause };
+    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // `tempfile` makes files with mode 0600.
+    let mut file = tempfile::Builder::new().prefix(".env.").tempfile_in(folder).map_err(io_error)?;
+    file.write_all(document.text().as_bytes()).map_err(io_error)?;
+    if let Some(before) = before {
+        keep_owner(file.as_file(), before).map_err(io_error)?;
+    }
+    file.as_file().sync_all().map_err(io_error)?;
+    match before {
+        None => file.persist_noclobber(path).map(drop).map_err(|refused| match refused.error.kind() {
+            io::ErrorKind::AlreadyExists => WriteError::Changed { path: path.to_owned() },
+            _ => io_error(refused.error),
+        })?,
+        Some(before) if !is_still(path, before) => return Err(WriteError::Changed { path: path.to_owned() }),
+        Some(_) => file.persist(path).map(drop).map_err(|refused| io_error(refused.error))?,
+    }
+    sync_folder(folder).map_err(io_error)
+}
+
+fn is_still(path: &Path, before: &EnvFile) -> bool {
+    matches!(EnvFile::read(path), Ok(Some(now)) if now.document.text() == before.document.text())
+}
+
+/// Who could read the old file by owning it can read the new one: root may set up what a service reads.
+#[cfg(unix)]
+fn keep_owner(file: &File, before: &EnvFile) -> io::Result<()> {
+    use std::os::unix::fs::{MetadataExt as _, fchown};
+
+    let (old, new) = (std::fs::symlink_metadata(&before.path)?, file.metadata()?);
+    if (old.uid(), old.gid()) == (new.uid(), new.gid()) {
+        return Ok(());
+    }
+    fchown(file, Some(old.uid()), Some(old.gid()))
+}
+
+#[cfg(not(unix))]
+fn keep_owner(_: &File, _: &EnvFile) -> io::Result<()> {
+    Ok(())
+}
+
+/// A rename is only on disk when its folder is.
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
 }
 
 /// The contents of a file with one secret: its text without the newline at the end, or what is the matter with it.

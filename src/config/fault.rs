@@ -124,6 +124,11 @@ impl Faults {
         Self(faults)
     }
 
+    /// Refuses if there are any.
+    pub fn check(faults: Vec<Fault>) -> Result<(), Self> {
+        if faults.is_empty() { Ok(()) } else { Err(Self(faults)) }
+    }
+
     /// Each of them.
     pub fn iter(&self) -> impl Iterator<Item = &Fault> {
         self.0.iter()

@@ -97,6 +97,17 @@ impl Settings {
         Self { process: variables.into_iter().collect(), file: None }
     }
 
+    /// Settings of this file alone, as it is or as it is going to be.
+    pub fn of_file(file: EnvFile) -> Self {
+        Self { process: ProcessEnvironment::default(), file: Some(file) }
+    }
+
+    /// Whether the process itself sets any variable of ours to something.
+    pub fn is_set_by_process(&self) -> bool {
+        let set = |name: &str| self.process.value(name).is_some_and(|value| !value.is_empty());
+        SETTINGS.iter().any(|setting| set(setting.name) || setting.file_name().is_some_and(|name| set(&name)))
+    }
+
     /// The file that was read, if there was one.
     pub fn file(&self) -> Option<&EnvFile> {
         self.file.as_ref()
@@ -185,7 +196,7 @@ fn is_known(name: &str) -> bool {
 }
 
 /// The known name that `name` was probably meant to be.
-fn nearest(name: &str) -> Option<String> {
+pub fn nearest(name: &str) -> Option<String> {
     let name = name.to_ascii_uppercase();
     let known = SETTINGS.iter().flat_map(|setting| [Some(setting.name.to_owned()), setting.file_name()]).flatten();
     known

@@ -1,0 +1,244 @@
+//! The command line: exit codes, what goes where, and one clear line for each mistake.
+
+use crate::support::program::Home;
+
+const SERVER_ID: &str = "ca0f4d71-1d90-4fb3-9a8e-1cde09a6d95e";
+
+/// A public key, and the variables that `init` can't do without.
+fn public_key() -> String {
+    let run = Home::new().run(&["keygen", "--quiet"]);
+    let line = run.stdout.lines().find_map(|line| line.strip_prefix("SERVER_PUBLIC_KEY=")).expect("a public key");
+    line.to_owned()
+}
+
+fn value<'a>(env_file: &'a str, name: &str) -> &'a str {
+    env_file.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('=')).expect("the variable is set")
+}
+
+/// Writes a complete configuration to `.env`.
+fn set_up(home: &Home) {
+    home.write("api.key", "zk_test\n");
+    let central = format!("CENTRAL_PUBLIC_KEY={}", public_key());
+    let server_id = format!("SERVER_ID={SERVER_ID}");
+    let run = home.run(&["init", "--yes", "--set", &server_id, "--set", "CENTRAL_API_KEY=@api.key", "--set", &central]);
+    assert_eq!(run.code, Some(0), "{run:?}");
+}
+
+#[test]
+fn a_wrong_argument_is_exit_code_2_and_help_is_none() {
+    let home = Home::new();
+    for arguments in [&["--nonsense"][..], &["nonsense"], &["keygen", "--from-secret", "abc"], &["-q", "-v", "keygen"]]
+    {
+        let run = home.run(arguments);
+        assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""), "{arguments:?}");
+        assert!(run.stderr.starts_with("error: "), "{run:?}");
+    }
+    for arguments in [&["--help"][..], &["--version"], &["init", "--help"], &["help", "keygen"]] {
+        let run = home.run(arguments);
+        assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""), "{arguments:?}");
+        assert!(!run.stdout.is_empty());
+    }
+}
+
+#[test]
+fn colour_is_for_terminals_and_for_those_who_ask() {
+    let home = Home::new();
+    let plain = home.run(&["-e", "missing.env"]);
+    assert!(!plain.stderr.contains('\u{1b}'), "{plain:?}");
+    let coloured = home.run(&["--color", "always", "-e", "missing.env"]);
+    assert!(coloured.stderr.contains('\u{1b}'), "{coloured:?}");
+}
+
+#[test]
+fn keygen_prints_keys_on_stdout_and_advice_on_stderr() {
+    let home = Home::new();
+    let run = home.run(&["keygen"]);
+    assert_eq!(run.code, Some(0));
+    assert!(run.stderr.contains("keep a copy"), "{run:?}");
+    let (secret, public) = (value(&run.stdout, "SERVER_SECRET_KEY"), value(&run.stdout, "SERVER_PUBLIC_KEY"));
+    assert_eq!((secret.len(), public.len(), run.stdout.lines().count()), (128, 64, 2));
+    assert_eq!(&secret[64..], public);
+    assert_ne!(home.run(&["keygen"]).stdout, run.stdout);
+    assert_eq!(home.run(&["keygen", "-q"]).stderr, "");
+}
+
+#[test]
+fn keygen_derives_the_public_key_from_a_secret_one() {
+    let home = Home::new();
+    let json: serde_json::Value = serde_json::from_str(&home.run(&["keygen", "--json"]).stdout).expect("an object");
+    let (secret, public) = (json["secret_key"].as_str().expect("text"), json["public_key"].as_str().expect("text"));
+    for input in [format!("{secret}\n"), format!("SERVER_SECRET_KEY={secret}\r\n")] {
+        let run = home.run_with_input(&["keygen", "--from-secret", "-"], &input);
+        assert_eq!((run.code, run.stdout), (Some(0), format!("SERVER_PUBLIC_KEY={public}\n")));
+        assert!(!run.stderr.contains(secret));
+    }
+    for input in ["", "abc", &secret[..127], &format!("{}{}", &secret[..64], public_key())] {
+        let run = home.run_with_input(&["keygen", "--from-secret", "-"], input);
+        assert_eq!((run.code, run.stdout.as_str(), run.stderr.lines().count()), (Some(2), "", 1), "{run:?}");
+    }
+}
+
+#[test]
+fn completions_and_manual_pages_are_printed() {
+    let home = Home::new();
+    for shell in ["bash", "zsh", "fish", "powershell"] {
+        let run = home.run(&["completions", shell]);
+        assert_eq!(run.code, Some(0));
+        assert!(run.stdout.contains("keygen"), "{shell}");
+    }
+    assert!(home.run(&["man"]).stdout.contains(".TH coms 1"));
+    assert!(home.run(&["man", "init"]).stdout.contains(".TH coms-init 1"));
+    assert_eq!(home.run(&["man", "nonsense"]).code, Some(2));
+}
+
+#[test]
+fn a_file_that_was_named_has_to_be_there_and_readable() {
+    let home = Home::new();
+    let faults = [
+        ("missing.env", "the configuration file does not exist: missing.env"),
+        (".", "the configuration file is a directory: ."),
+    ];
+    for (file, expected) in faults {
+        let run = home.run(&["-e", file]);
+        assert_eq!((run.code, run.stderr), (Some(2), format!("error: {expected}\n")));
+    }
+    let misplaced = home.run(&["-e", "x.env", "keygen"]);
+    assert_eq!((misplaced.code, misplaced.stdout.as_str()), (Some(2), ""));
+}
+
+#[test]
+fn without_a_configuration_coms_prepares_one_and_opens_nothing_without_a_terminal() {
+    let home = Home::new();
+    let mut first = home.command(&[]);
+    // Would leave a trace if it were started.
+    first.env("EDITOR", "touch opened").env("PATH", "/usr/bin:/bin").stdin(std::process::Stdio::null());
+    let first = crate::support::program::Run::of(&first.output().expect("the program ends"));
+    assert_eq!(first.code, Some(0), "{first:?}");
+    let written = home.read(".env");
+    assert_eq!(first.stdout, format!("SERVER_PUBLIC_KEY={}\n", value(&written, "SERVER_PUBLIC_KEY")));
+    assert!(!first.stderr.contains(value(&written, "SERVER_SECRET_KEY")));
+    assert!(!home.join("opened").exists());
+    assert_private(&home);
+
+    let again = home.run(&[]);
+    assert_eq!(again.code, Some(2));
+    for name in ["SERVER_ID", "CENTRAL_API_KEY", "CENTRAL_PUBLIC_KEY"] {
+        assert!(again.stderr.contains(&format!("error: `{name}` is required, and is not set\n")), "{again:?}");
+    }
+    assert_eq!(home.read(".env"), written);
+}
+
+#[cfg(unix)]
+fn assert_private(home: &Home) {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mode = std::fs::metadata(home.join(".env")).expect("the file").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+}
+
+#[cfg(not(unix))]
+fn assert_private(_: &Home) {}
+
+#[test]
+fn every_fault_of_a_configuration_is_one_line() {
+    let home = Home::new();
+    let other = public_key();
+    home.write(
+        ".env",
+        &format!("PORT=99999\nFEATURE_LOG_CHAIN=maybe\nSERVER_ID=x\nSERVER_SECRET_KEY=12\nSERVER_PUBLIC_KEY={other}\n"),
+    );
+    let run = home.run(&[]);
+    let errors: Vec<_> = run.stderr.lines().filter(|line| line.starts_with("error: ")).collect();
+    assert_eq!((run.code, errors.len()), (Some(2), 6), "{run:?}");
+    assert!(
+        errors.contains(&"error: `PORT` in line 1 of `.env` must be a whole number from 0 to 65535: 99999"),
+        "{run:?}"
+    );
+    assert!(
+        errors.contains(
+            &"error: `SERVER_SECRET_KEY` in line 4 of `.env` must be 128 hexadecimal digits, and has 2 characters"
+        ),
+        "{run:?}"
+    );
+}
+
+#[test]
+fn init_without_a_terminal_says_what_it_needs() {
+    let home = Home::new();
+    let run = home.run(&["init"]);
+    assert_eq!(run.code, Some(2));
+    assert!(run.stderr.starts_with("error: there is no terminal to ask on\n"), "{run:?}");
+    let run = home.run(&["init", "--yes", "--set", "PORT=99999", "--set", "SERVER_ID=x"]);
+    assert_eq!(run.code, Some(2));
+    for expected in [
+        "`PORT` in `--set` must be a whole number from 0 to 65535: 99999",
+        "`SERVER_ID` in `--set` must be a UUID: x",
+        "`CENTRAL_API_KEY` is required, and is not set",
+        "`CENTRAL_PUBLIC_KEY` is required, and is not set",
+    ] {
+        assert!(run.stderr.contains(&format!("error: {expected}\n")), "{expected}: {run:?}");
+    }
+    assert!(!run.stderr.contains("`SERVER_ID` is required"), "{run:?}");
+    let run = home.run(&["init", "--yes", "--set", "PROT=1"]);
+    assert_eq!(run.code, Some(2));
+    assert!(run.stderr.contains("did you mean `PORT`?"), "{run:?}");
+    assert!(!home.join(".env").exists());
+}
+
+#[test]
+fn init_with_yes_writes_a_whole_configuration() {
+    let home = Home::new();
+    set_up(&home);
+    let written = home.read(".env");
+    assert_eq!(value(&written, "SERVER_ID"), SERVER_ID);
+    assert_eq!(value(&written, "CENTRAL_API_KEY"), "zk_test");
+    assert_eq!(value(&written, "SERVER_SECRET_KEY").len(), 128);
+    assert_private(&home);
+    assert_eq!(std::fs::read_dir(home.path()).expect("the directory").count(), 2, "a temporary file was left");
+}
+
+#[test]
+fn init_changes_what_it_is_told_and_keeps_the_rest() {
+    let home = Home::new();
+    set_up(&home);
+    let before = format!("{}\n# mine\nWHATEVER='x'\n", home.read(".env"));
+    home.write(".env", &before);
+    let run = home.run(&["init", "--yes", "--set", "PORT=4000", "--set", "CENTRAL_API_KEY=@api.key"]);
+    assert_eq!(run.code, Some(0), "{run:?}");
+    assert!(run.stderr.contains("+ PORT=4000\n") && !run.stderr.contains("CENTRAL_API_KEY"), "{run:?}");
+    assert_eq!(home.read(".env"), before.replace("# PORT=3000", "PORT=4000"));
+    let again = home.run(&["init", "--yes"]);
+    assert!(again.stderr.contains("nothing to write"), "{again:?}");
+}
+
+#[test]
+fn init_replaces_a_secret_key_only_when_told() {
+    let home = Home::new();
+    set_up(&home);
+    let before = home.read(".env");
+    let keys = home.run(&["keygen", "-q"]).stdout;
+    home.write("new.key", value(&keys, "SERVER_SECRET_KEY"));
+    let refused = home.run(&["init", "--yes", "--set", "SERVER_SECRET_KEY=@new.key"]);
+    assert_eq!(refused.code, Some(2));
+    assert!(refused.stderr.starts_with("error: the file has another `SERVER_SECRET_KEY`\nhint: "), "{refused:?}");
+    assert_eq!(home.read(".env"), before);
+    let replaced = home.run(&["init", "--yes", "--replace-key", "--set", "SERVER_SECRET_KEY=@new.key"]);
+    assert_eq!(replaced.code, Some(0), "{replaced:?}");
+    assert_eq!(value(&home.read(".env"), "SERVER_PUBLIC_KEY"), value(&keys, "SERVER_PUBLIC_KEY"));
+    for secret in [value(&before, "SERVER_SECRET_KEY"), value(&keys, "SERVER_SECRET_KEY"), "zk_test"] {
+        assert!(!replaced.stderr.contains(secret) && !replaced.stdout.contains(secret));
+    }
+}
+
+#[test]
+fn init_refuses_a_file_that_it_could_not_keep() {
+    let home = Home::new();
+    home.write(".env", "this is no assignment\n");
+    let run = home.run(&["init", "--yes"]);
+    assert_eq!((run.code, run.stderr.as_str()), (Some(2), "error: line 1 of `.env` is not `NAME=value`\n"));
+    home.write("other.env", "SERVER_PUBLIC_KEY=00\n");
+    let run = home.run(&["init", "--yes", "-e", "other.env"]);
+    assert_eq!(run.code, Some(2));
+    assert!(run.stderr.contains("has a `SERVER_PUBLIC_KEY` and no `SERVER_SECRET_KEY`"), "{run:?}");
+    let run = home.run(&["init", "--yes", "-e", "no/such/folder/.env", "--set", "PORT=1"]);
+    assert!(matches!(run.code, Some(2 | 3)), "{run:?}");
+}
