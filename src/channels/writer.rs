@@ -29,6 +29,12 @@ const WIPE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How often creates that are too old to be recognized are forgotten, and how many at a time.
 const FORGET_INTERVAL: Duration = Duration::from_secs(10);
+
+/// How often it is tried whether writing is possible again.
+const PROBE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How often it is said that the write-ahead log is too big.
+const WARN_INTERVAL: Duration = Duration::from_mins(1);
 const FORGET_AT_ONCE: u32 = 2_000;
 
 /// An action of somebody, and where its answer goes.
@@ -108,6 +114,7 @@ impl<R: Send + 'static> Writer<R> {
             // A kill may have left deleted texts in the log, and old requests.
             wipe_due: Some(Instant::now()),
             forget_due: Instant::now(),
+            warn_due: Instant::now(),
         };
         let runtime = tokio::runtime::Handle::current();
         let thread = std::thread::Builder::new()
@@ -156,6 +163,7 @@ struct Work<O> {
     /// When to wipe deleted texts from the write-ahead log; `None` when there are none.
     wipe_due: Option<Instant>,
     forget_due: Instant,
+    warn_due: Instant,
 }
 
 impl<O> Work<O> {
@@ -188,7 +196,8 @@ impl<O> Work<O> {
 
     /// Waits for a command, at most until something is due.
     fn wait<R>(&self, runtime: &tokio::runtime::Handle, pending: &mut mpsc::Receiver<Command<R>>) -> Waited<R> {
-        let received = match self.wipe_due {
+        let probe = self.is_unavailable().then(|| Instant::now() + PROBE_INTERVAL);
+        let received = match probe.into_iter().chain(self.wipe_due).min() {
             None => pending.blocking_recv(),
             Some(due) => {
                 let wait = due.saturating_duration_since(Instant::now());
@@ -325,6 +334,15 @@ impl<O> Work<O> {
     /// What must be done now and then. That it fails does not matter: it is tried again.
     fn keep_house(&mut self) {
         let now = Instant::now();
+        if self.is_unavailable() {
+            match self.store.probe(self.options.clock.now()) {
+                Ok(()) => self.set_state(WriterState::Ready),
+                Err(error) => {
+                    let state = self.give_up_batch(&error);
+                    self.set_state(state);
+                }
+            }
+        }
         if self.wipe_due.is_some_and(|due| due <= now) {
             let wiped = self.store.checkpoint().unwrap_or(false);
             self.wipe_due = (!wiped).then(|| now + WIPE_INTERVAL);
@@ -333,7 +351,22 @@ impl<O> Work<O> {
             let before = self.options.clock.now().minus(RESEND_WINDOW);
             self.store.forget_requests(before, FORGET_AT_ONCE).ok();
             self.forget_due = now + FORGET_INTERVAL;
+            self.watch_log(now);
         }
+    }
+
+    /// Says when a reader keeps the write-ahead log from being used anew.
+    fn watch_log(&mut self, now: Instant) {
+        if self.warn_due <= now
+            && let Some(bytes) = self.store.oversized_log()
+        {
+            self.warn_due = now + WARN_INTERVAL;
+            tracing::warn!(bytes, "the write-ahead log is too big: something reads the database without letting go");
+        }
+    }
+
+    fn is_unavailable(&self) -> bool {
+        matches!(*self.state.borrow(), WriterState::Unavailable(_))
     }
 }
 

@@ -32,6 +32,7 @@ impl Serve {
 pub(super) fn run(config: ServerConfig, globals: &Globals) -> Result<Exit, CliError> {
     let _telemetry = telemetry::init(&globals.logging(config.log.clone()), globals.colors_stderr())
         .map_err(|error| CliError::from(anyhow::Error::from(error)))?;
+    forbid_core_dumps();
     raise_open_files();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -104,6 +105,11 @@ pub(super) fn start_error(error: &StartError) -> CliError {
         StartError::Storage(StorageError::Newer { .. }) => {
             usage.hint("run the newer coms, or restore a backup made before it")
         }
+        StartError::Storage(StorageError::OtherServer { .. }) => usage.hint("check SERVER_ID and DB_PATH"),
+        StartError::Storage(StorageError::OtherKey { .. }) => {
+            usage.hint("check SERVER_SECRET_KEY and DB_PATH: with another key, the chain would break")
+        }
+        StartError::Storage(StorageError::Network { .. }) => usage.hint("set DB_PATH to a file on a local disk"),
         StartError::Storage(StorageError::Foreign { .. }) => usage.hint("set DB_PATH to another file"),
         StartError::Lock(_) | StartError::Directory { .. } | StartError::Storage(StorageError::Open { .. }) => {
             usage.hint("check DB_PATH, and that this user may write there")
@@ -117,6 +123,14 @@ fn raise_open_files() {
     match rlimit::increase_nofile_limit(u64::MAX) {
         Ok(limit) => tracing::debug!(limit, "open files"),
         Err(error) => tracing::warn!(%error, "cannot raise the limit of open files"),
+    }
+}
+
+/// A memory image on the disk would hold the keys.
+fn forbid_core_dumps() {
+    #[cfg(unix)]
+    if let Err(error) = rlimit::Resource::CORE.set(0, 0) {
+        tracing::warn!(%error, "cannot forbid core dumps");
     }
 }
 

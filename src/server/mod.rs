@@ -104,8 +104,9 @@ impl Server {
         let lock = DatabaseLock::take(&options.database, &format!("coms serve on {address}"))?;
         let path = options.database.clone();
         let opened = tokio::task::spawn_blocking(move || WriteStore::open(&path)).await;
-        let store = opened.map_err(|_| StorageError::Stopping)??;
+        let mut store = opened.map_err(|_| StorageError::Stopping)??;
         let ServerOptions { profile, signing_key, central_keys, heartbeat, database, bounds, clock } = options;
+        store.claim(&profile.server_id, &signing_key.public(), clock.now())?;
         Directory::found(&store, clock.now())?;
         let directory = Arc::new(Directory::load(store.database(), profile.features)?);
         let stored = store.database().head()?;

@@ -1,5 +1,7 @@
 //! Opening a database: the settings that every connection has, and which schema the file must have.
 
+use std::fs::OpenOptions;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -22,6 +24,9 @@ const OLDEST_SQLITE: i32 = 3_051_003;
 /// How long a connection waits for a lock. Readers never wait for the writer in WAL mode; this is for checkpoints and
 /// for the moment of opening.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How much of the write-ahead log is kept on the disk once it is used up, and beyond which it is too big.
+pub(super) const MAX_WAL_BYTES: u64 = 64 * 1024 * 1024;
 
 /// What a connection is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +69,28 @@ pub enum StorageError {
         found: usize,
         /// The last schema that this program knows.
         known: usize,
+    },
+    /// The messages of another server are in it.
+    #[error("`{path}` is the database of the server {owner}")]
+    OtherServer {
+        /// The file.
+        path: PathBuf,
+        /// The server whose it is.
+        owner: String,
+    },
+    /// Its chain is signed with another key than the configured one.
+    #[error("the log chain in `{path}` is signed with another key, whose public half is {key}")]
+    OtherKey {
+        /// The file.
+        path: PathBuf,
+        /// That key's public half.
+        key: String,
+    },
+    /// It is on a file system that several machines share, where SQLite's locks and memory maps do not work.
+    #[error("`{path}` is on a network file system, where a database is not safe")]
+    Network {
+        /// The file.
+        path: PathBuf,
     },
     /// The SQLite that this program was built with has a bug that corrupts databases.
     #[error("SQLite {0} is too old: 3.51.3 or later is needed")]
@@ -116,6 +143,9 @@ impl Database {
         if rusqlite::version_number() < OLDEST_SQLITE {
             return Err(StorageError::OldSqlite(rusqlite::version()));
         }
+        if access == Access::ReadWrite {
+            prepare_file(path)?;
+        }
         let connection = connect(path, access)
             .map_err(|error| StorageError::Open { path: path.to_owned(), cause: plain_words(&error) })?;
         let mut database = Self { connection, path: path.to_owned() };
@@ -149,6 +179,7 @@ impl Database {
             connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
             connection.pragma_update(None, "synchronous", "full")?;
             connection.pragma_update_and_check(None, "secure_delete", true, |_| Ok(()))?;
+            connection.pragma_update_and_check(None, "journal_size_limit", MAX_WAL_BYTES, |_| Ok(()))?;
         }
         Ok(())
     }
@@ -199,6 +230,28 @@ impl Database {
             _ => StorageError::Open { path: self.path.clone(), cause: plain_words(error) },
         }
     }
+}
+
+/// Makes the file, for its owner alone, unless it is there; SQLite gives its other files the same mode. Refuses network
+/// file systems.
+fn prepare_file(path: &Path) -> Result<(), StorageError> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let failed = |error: io::Error| StorageError::Open { path: path.to_owned(), cause: error.to_string() };
+    let file = options.open(path).map_err(failed)?;
+    #[cfg(target_os = "linux")]
+    {
+        // From linux/magic.h: NFS, SMB, CIFS, SMB2, AFS, Ceph.
+        const NETWORKS: [u32; 6] = [0x6969, 0x517B, 0xFF53_4D42, 0xFE53_4D42, 0x5346_414F, 0x00C3_6400];
+        let kind = rustix::fs::fstatfs(&file).map_err(|error| failed(error.into()))?.f_type;
+        if u32::try_from(kind).is_ok_and(|kind| NETWORKS.contains(&kind)) {
+            return Err(StorageError::Network { path: path.to_owned() });
+        }
+    }
+    drop(file);
+    Ok(())
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one place that opens databases")]

@@ -6,6 +6,7 @@ mod channel;
 mod database;
 mod history;
 mod lock;
+mod owner;
 mod readers;
 mod search_text;
 mod write;

@@ -10,7 +10,7 @@ use rusqlite::OptionalExtension as _;
 use uuid::Uuid;
 
 use super::channel::ChannelKey;
-use super::database::{Access, Database, StorageError};
+use super::database::{Access, Database, MAX_WAL_BYTES, StorageError};
 use super::search_text::search_text;
 use crate::ids::{ChainIndex, MessageId, UserId};
 use crate::time::Timestamp;
@@ -171,6 +171,14 @@ impl WriteStore {
     pub fn checkpoint(&self) -> Result<bool, StorageError> {
         let busy = self.database.connection.pragma_query_value(None, "wal_checkpoint(TRUNCATE)", |row| row.get(0));
         Ok(!busy?)
+    }
+
+    /// How big the write-ahead log has grown, in bytes, if it is bigger than it should ever be: some reader does not let go.
+    pub fn oversized_log(&self) -> Option<u64> {
+        let mut path = self.database.path().as_os_str().to_owned();
+        path.push("-wal");
+        let bytes = std::fs::metadata(path).map_or(0, |file| file.len());
+        (bytes > MAX_WAL_BYTES).then_some(bytes)
     }
 
     /// Forgets up to `limit` creates before `before` for which a resent one would still be recognized. Returns how many.
