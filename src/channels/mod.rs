@@ -5,10 +5,14 @@
 mod decide;
 mod directory;
 pub mod export_format;
+mod moment;
 mod policy;
+mod query;
 mod reading;
 mod writer;
 
 pub use directory::Directory;
+pub use moment::moment;
+pub use query::{MAX_TERM_CHARS, MAX_TERMS, QueryError, parse_query};
 pub use reading::Reading;
 pub use writer::{Command, Outcome, Outlet, Writer, WriterOptions, WriterState};

@@ -30,10 +30,14 @@ pub(super) struct Phrase {
 }
 
 /// What to look for to find `text` in the index; `None` if it holds no word at all.
-#[cfg_attr(not(test), expect(dead_code, reason = "searching comes next"))]
 pub(super) fn phrase(text: &str) -> Option<Phrase> {
     let words = Words::of(text, LastRun::MayGoOn);
     if words.text.is_empty() { None } else { Some(Phrase { text: words.text, is_prefix: words.ends_open }) }
+}
+
+/// Whether there is any word in `text`, so that it can be looked for.
+pub fn has_words(text: &str) -> bool {
+    folded(text).any(|c| Kind::of(c) != Kind::Separator)
 }
 
 fn is_plain(content: &str) -> bool {
@@ -112,7 +116,7 @@ impl Words {
 ///
 /// Compatibility decomposition takes them apart; without the accents they are put together again, since a Korean
 /// syllable and a Japanese が are taken apart too.
-fn folded(content: &str) -> impl Iterator<Item = char> {
+pub(super) fn folded(content: &str) -> impl Iterator<Item = char> {
     content
         .nfkd()
         .filter(|&c| !is_accent(c) && !is_invisible(c))
@@ -131,7 +135,7 @@ fn is_accent(c: char) -> bool {
 
 /// Characters that nobody sees or types, and that would split a word: soft hyphens, joiners, direction marks, variation
 /// selectors, the keycap; and the Arabic tatweel, which only stretches a word.
-fn is_invisible(c: char) -> bool {
+pub(super) fn is_invisible(c: char) -> bool {
     matches!(c,
         '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{640}' | '\u{180b}'..='\u{180e}' | '\u{200c}'..='\u{200f}'
         | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{20dd}'..='\u{20e4}' | '\u{fe00}'..='\u{fe0f}'
@@ -159,7 +163,7 @@ fn base_letters(c: char) -> impl Iterator<Item = char> {
 
 /// What a folded character is to the index.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     /// Part of a word that spaces delimit.
     Letter,
     /// Part of a run in which words are not delimited.
@@ -170,7 +174,7 @@ enum Kind {
 }
 
 impl Kind {
-    fn of(c: char) -> Self {
+    pub(super) fn of(c: char) -> Self {
         match c {
             '\0'..='\x7f' => {
                 if c.is_ascii_alphanumeric() {
