@@ -58,6 +58,11 @@ impl Directory {
         self.channels.iter().map(|(_, channel)| &channel.id)
     }
 
+    /// What messages refer to the channels by.
+    pub(super) fn keys(&self) -> impl Iterator<Item = ChannelKey> {
+        self.channels.iter().map(|(key, _)| *key)
+    }
+
     /// The channels as `zync.channels.list.ok` shows them.
     pub fn list(&self) -> Vec<Channel> {
         self.channels.iter().map(|(_, channel)| channel.clone()).collect()

@@ -2,17 +2,23 @@
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
 use super::directory::Directory;
+use super::query::parse_query;
 use crate::ids::ChainIndex;
 use crate::protocol::{
     Answer, EventBody, History, HistoryFrom, HistoryPage, Message, Reason, Refusal, Search, SearchResults, Sync,
     SyncPage,
 };
-use crate::storage::{ChannelKey, Database, LoggedEvent, LoggedKind, MessageRow, Readers, Span, StorageError};
+use crate::storage::{
+    ChannelKey, Database, LoggedEvent, LoggedKind, MessageRow, Readers, SearchOrder, SearchQuery, SearchRequest, Span,
+    StorageError,
+};
+use crate::time::Clock;
 
 /// How many messages a page of history has when the request does not say.
 const DEFAULT_HISTORY: u32 = 50;
@@ -20,6 +26,13 @@ const DEFAULT_HISTORY: u32 = 50;
 /// How many events a page of `sync` has when the request does not say, and at most.
 const DEFAULT_SYNC: u32 = 100;
 const MAX_SYNC: u32 = 1_000;
+
+/// How many messages a search finds when the request does not say, and at most.
+const DEFAULT_SEARCH: u32 = 20;
+const MAX_SEARCH: u32 = 50;
+
+/// How long a search may take: then it answers with what it has found.
+const SEARCH_TIME: Duration = Duration::from_millis(250);
 
 /// An answer ends with the message that takes it beyond this many bytes.
 const MAX_ANSWER_BYTES: usize = 256 * 1024;
@@ -73,13 +86,24 @@ impl Reading {
         }))
     }
 
-    /// What a search finds.
-    pub fn search(&self, request: Search) -> std::future::Ready<Answer> {
-        std::future::ready(Answer::SearchResults(SearchResults {
-            query: request.query,
-            messages: Vec::new(),
-            has_more: false,
+    /// What a search finds. A query that means nothing finds nothing.
+    pub async fn search(&self, request: Search) -> Answer {
+        let limit = limit(request.limit, MAX_SEARCH, DEFAULT_SEARCH);
+        let found = match (self.searched(&request), parse_query(&request.query, Clock::system().now())) {
+            (Some(channels), Ok(query)) => self.readers.read(move |db| search(db, &query, &channels, limit)).await,
+            _ => Ok((Vec::new(), false)),
+        };
+        answer(found.map(|(messages, has_more)| {
+            Answer::SearchResults(SearchResults { query: request.query, messages, has_more })
         }))
+    }
+
+    /// The channels to search; `None` if the one that was named is none that can be seen.
+    fn searched(&self, request: &Search) -> Option<Vec<ChannelKey>> {
+        match &request.channel_id {
+            Some(id) => self.directory.find(id).map(|(key, _)| vec![key]),
+            None => Some(self.directory.keys().collect()),
+        }
     }
 
     /// What happened since.
@@ -128,6 +152,32 @@ fn history(
     })?;
     let has_more = page.is_full || messages.len() == limit as usize;
     Ok((messages, has_more))
+}
+
+fn search(
+    database: &Database,
+    query: &SearchQuery,
+    channels: &[ChannelKey],
+    limit: u32,
+) -> Result<(Vec<Message>, bool), Unanswered> {
+    let found = database.search(&SearchRequest {
+        query,
+        channels: Some(channels),
+        limit: limit as usize,
+        order: SearchOrder::Newest,
+        time_limit: SEARCH_TIME,
+    })?;
+    let mut page = Page::new();
+    let mut messages = Vec::new();
+    for row in found.messages {
+        if page.is_full {
+            break;
+        }
+        // Counted; whether it was the last one, the page itself remembers.
+        let _ = page.takes(row_bytes(&row));
+        messages.push(message(row));
+    }
+    Ok((messages, page.is_full || found.timed_out))
 }
 
 fn sync(database: &Database, directory: &Directory, request: &Sync, limit: u32) -> Result<SyncPage, Unanswered> {
