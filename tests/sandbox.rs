@@ -2,6 +2,8 @@
 
 mod program;
 
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use coms::central::{Sandbox, SandboxOptions};
@@ -65,6 +67,62 @@ fn two_people_talk_across_a_restart_and_a_kill() {
         .map(|message| &message["content"])
         .collect();
     assert_eq!(stored, said.map(|text| json!(text)).iter().collect::<Vec<_>>());
+}
+
+#[test]
+fn what_it_prints_is_all_that_it_takes() {
+    let mut dev = Command::new(env!("CARGO_BIN_EXE_coms"))
+        .args(["dev", "--ephemeral", "--port", "0", "--central-port", "0"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let stdout = BufReader::new(dev.stdout.take().expect("a pipe"));
+    let printed: Vec<String> =
+        stdout.lines().map(|line| line.expect("text")).take_while(|line| !line.starts_with("Ctrl-C")).collect();
+    let with = |start: &str| printed.iter().filter_map(|line| line.strip_prefix(start)).collect::<Vec<_>>();
+    let tokens = with("token: ");
+    assert_eq!((with("server ").len(), with("Central ").len(), with("data ").len(), tokens.len()), (1, 1, 1, 2));
+    for token in tokens {
+        let line =
+            printed.iter().find(|line| line.contains(" chat http") && line.ends_with(token)).expect("a line to paste");
+        let status = Command::new("sh").args(["-c", line]).stdin(Stdio::null()).stderr(Stdio::null()).status();
+        assert!(status.expect("an end").success(), "{line}");
+    }
+    dev.kill().and_then(|()| dev.wait()).expect("an end");
+}
+
+/// Its most talkative log, with people coming, talking and failing to come.
+#[test]
+fn no_secret_and_no_message_is_ever_logged() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let log = std::fs::File::create(dir.path().join("log")).expect("a file");
+    let dev = Dev::logging(dir.path(), log);
+    let mut chat = dev.chat(0, &[]);
+    chat.say("canary in a message");
+    chat.say("/edit 1 canary in an edit");
+    chat.say("/search canary in a search");
+    assert_eq!(chat.end().0, Some(0));
+    let refused = Chat::start(&[&dev.url(), "--token", "v4.public.canary", "--json"]).end();
+    assert_eq!(refused.0, Some(3));
+    let central = dev.text("central_url");
+    let joined = Chat::start(&[&dev.url(), "--join", &central, "--server", &dev.text("server_id"), "--json"]).end();
+    assert_eq!(joined.0, Some(0));
+
+    let settings = std::fs::read_to_string(dev.text("env_file")).expect("the settings");
+    let secret = |name: &str| {
+        let value = settings.lines().find_map(|line| line.strip_prefix(name)).expect("a setting");
+        value.trim_matches('\'').to_owned()
+    };
+    let mut secrets = vec![secret("SERVER_SECRET_KEY="), secret("CENTRAL_API_KEY="), "canary".to_owned()];
+    secrets.extend([dev.token(0), dev.token(1)]);
+    assert_eq!(dev.interrupt(), Some(0));
+    let log = std::fs::read_to_string(dir.path().join("log")).expect("the log");
+    assert!(log.contains("connection opened") && log.contains("connection refused"), "it says little: {log}");
+    for secret in secrets {
+        let line = log.lines().find(|line| line.contains(&secret));
+        assert_eq!(line, None, "{secret}");
+    }
+    assert!(!log.contains("v4.public."), "some token");
 }
 
 #[test]

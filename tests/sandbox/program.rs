@@ -1,5 +1,6 @@
 //! The program, started as a person or a script starts it.
 
+use std::fs::File;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -28,12 +29,12 @@ struct Running {
 
 impl Running {
     fn start(command: &mut Command) -> Self {
-        let mut child = command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("the program starts");
+        Self::start_logging(command, Stdio::null())
+    }
+
+    fn start_logging(command: &mut Command, log: impl Into<Stdio>) -> Self {
+        let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log);
+        let mut child = command.spawn().expect("the program starts");
         let stdout = BufReader::new(child.stdout.take().expect("a pipe"));
         let (sender, lines) = mpsc::channel();
         thread::spawn(move || {
@@ -78,6 +79,8 @@ impl Server {
     }
 }
 
+const DEV: [&str; 4] = ["dev", "--json", "--central-port", "0"];
+
 /// `coms dev`, and what it printed.
 pub(crate) struct Dev {
     running: Running,
@@ -95,7 +98,18 @@ impl Dev {
     }
 
     pub(crate) fn start_with(arguments: &[&str]) -> Self {
-        let running = Running::start(coms().args(["dev", "--json", "--central-port", "0"]).args(arguments));
+        Self::started(Running::start(coms().args(DEV).args(arguments)))
+    }
+
+    /// One that keeps its data in `dir` and logs everything into `log`.
+    pub(crate) fn logging(dir: &Path, log: File) -> Self {
+        let place = dir.join("sandbox").display().to_string();
+        let mut command = coms();
+        command.args(DEV).args(["--dir", &place, "--port", "0", "-vv"]);
+        Self::started(Running::start_logging(&mut command, log))
+    }
+
+    fn started(running: Running) -> Self {
         let invitation = running.lines.recv_timeout(DEADLINE).expect("an invitation");
         Self { running, invitation }
     }

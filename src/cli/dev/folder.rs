@@ -1,6 +1,6 @@
 //! The directory of a sandbox: its database, Central's key, and an ordinary `.env` that other commands can use too.
 
-use std::fs;
+use std::fs::{self, File, TryLockError};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -22,9 +22,14 @@ const HEADING: &str = "\
 # Other commands use it with `-e`, as in `coms verify-chain -e coms-dev/.env`.
 ";
 
+/// Held by the sandbox that runs here. (The database has a lock of its own, but `.env` is written before it is opened.)
+const LOCK_FILE: &str = "dev.lock";
+
 /// The directory that a sandbox lives in.
 pub(super) struct Folder {
     path: PathBuf,
+    /// Locked as long as it is open; the system unlocks it with the process, however that ends.
+    _lock: File,
     /// Removed with everything in it when it is dropped.
     ephemeral: Option<TempDir>,
 }
@@ -42,13 +47,22 @@ impl Folder {
             let message = format!("the directory `{}` holds a `.env` that is no sandbox's", path.display());
             return Err(CliError::usage(message).hint("choose another directory with `--dir`"));
         }
-        Ok(Self { path, ephemeral: None })
+        let lock = File::create(path.join(LOCK_FILE)).map_err(unusable)?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self { path, _lock: lock, ephemeral: None }),
+            Err(TryLockError::WouldBlock) => {
+                let message = format!("another `coms dev` is running in `{}`", path.display());
+                Err(CliError::usage(message).hint("stop it, or choose another directory with `--dir`"))
+            }
+            Err(TryLockError::Error(error)) => Err(unusable(error)),
+        }
     }
 
     /// A directory for this run only.
     pub(super) fn ephemeral() -> Result<Self, CliError> {
         let dir = tempfile::Builder::new().prefix("coms-dev-").tempdir()?;
-        Ok(Self { path: fs::canonicalize(dir.path())?, ephemeral: Some(dir) })
+        let path = dir.path().to_owned();
+        Ok(Self { ephemeral: Some(dir), ..Self::open(&path)? })
     }
 
     /// Where it is.
@@ -177,6 +191,15 @@ mod tests {
         let dir = tempfile::tempdir().expect("a directory");
         fs::write(dir.path().join(ENV_FILE), "SERVER_NAME=Real\n").expect("a file");
         assert!(Folder::open(dir.path()).is_err());
+    }
+
+    #[test]
+    fn one_sandbox_at_a_time_has_it() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let first = Folder::open(dir.path()).expect("a folder");
+        assert!(Folder::open(dir.path()).is_err());
+        drop(first);
+        assert!(Folder::open(dir.path()).is_ok());
     }
 
     #[test]
