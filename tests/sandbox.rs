@@ -9,6 +9,7 @@ use std::time::Duration;
 use coms::central::{Sandbox, SandboxOptions};
 use coms::keys::SigningKey;
 use coms::secret::Secret;
+use coms::time::Timestamp;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
@@ -138,7 +139,7 @@ fn a_script_may_edit_delete_and_search_what_it_has_just_said() {
     assert_eq!(texts(&frames), ["tea", "coffee", "/shrug"]);
     assert_eq!(answer("zync.channels.message.edit")["d"]["content"], "green tea");
     answer("zync.channels.message.delete.ok");
-    assert_eq!(answer("zync.channels.search.results")["d"]["query"], "green");
+    assert_eq!(answer("zync.channels.search.results")["d"]["messages"][0]["content"], "green tea");
     assert_eq!(answer("zync.channels.list.ok")["d"]["channels"][1]["id"], "announcements");
 }
 
@@ -186,49 +187,98 @@ fn central_gives_the_token_and_a_token_may_stand_in_a_file() {
     assert_eq!(texts(&piped.end().1), ["after the token"]);
 }
 
+const SERVER_ID: &str = "ca0f4d71-1d90-4fb3-9a8e-1cde09a6d95e";
+
+/// `coms serve` with a Central whose tokens are good for so long, and which is there or not.
+struct Served {
+    central: Sandbox,
+    /// What Central needs to run.
+    _runtime: tokio::runtime::Runtime,
+    url: String,
+    _server: Server,
+    _dir: tempfile::TempDir,
+}
+
+impl Served {
+    fn start(token_lifetime: Duration, central_is_there: bool) -> Self {
+        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+        let central = {
+            let _inside = runtime.enter();
+            let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a port");
+            let options = SandboxOptions { token_lifetime, ..SandboxOptions::default() };
+            Sandbox::start(listener, options).expect("a sandbox")
+        };
+        central.set_available(central_is_there);
+        central.register(&SERVER_ID.parse().expect("a UUID"), &Secret::new("key".to_owned()));
+        let dir = tempfile::tempdir().expect("a directory");
+        let key = SigningKey::from_seed(&[5; 32]);
+        let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr());
+        let port = free.expect("a port").port();
+        let variables = [
+            ("SERVER_ID", SERVER_ID.to_owned()),
+            ("SERVER_SECRET_KEY", key.to_hex().reveal().to_owned()),
+            ("SERVER_PUBLIC_KEY", key.public().to_string()),
+            ("CENTRAL_URL", central.url()),
+            ("CENTRAL_API_KEY", "key".to_owned()),
+            ("CENTRAL_PUBLIC_KEY", central.public_key().to_string()),
+            ("HOST", "127.0.0.1".to_owned()),
+            ("PORT", port.to_string()),
+            ("DB_PATH", dir.path().join("messages.db").display().to_string()),
+        ];
+        let mut attempts = central.requests();
+        let server = Server::start(coms().arg("serve").current_dir(dir.path()).envs(variables));
+        // It listens before its first heartbeat.
+        let attempt = async { tokio::time::timeout(DEADLINE, attempts.changed()).await };
+        runtime.block_on(attempt).expect("in time").expect("a heartbeat");
+        Self { central, _runtime: runtime, url: format!("http://127.0.0.1:{port}"), _server: server, _dir: dir }
+    }
+
+    /// Someone with a token and no way to get another.
+    fn guest(&self) -> (Chat, Timestamp) {
+        let user = "49c07341-06c0-4eb9-8059-e5a0a3729cb6".parse().expect("a UUID");
+        let joined = self.central.join(&SERVER_ID.parse().expect("a UUID"), user);
+        let chat = Chat::start(&[&self.url, "--token", joined.token.reveal(), "--json", "--follow"]);
+        (chat, joined.expires_at)
+    }
+}
+
 #[test]
 fn a_session_is_renewed_before_it_ends() {
-    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    let _inside = runtime.enter();
-    let options = SandboxOptions { token_lifetime: Duration::from_secs(3), ..SandboxOptions::default() };
-    let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a port");
-    let central = Sandbox::start(listener, options).expect("a sandbox");
-    let dir = tempfile::tempdir().expect("a directory");
-    let key = SigningKey::from_seed(&[5; 32]);
-    let server_id = "ca0f4d71-1d90-4fb3-9a8e-1cde09a6d95e";
-    let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a port").port();
-    let variables = [
-        ("SERVER_ID", server_id.to_owned()),
-        ("SERVER_SECRET_KEY", key.to_hex().reveal().to_owned()),
-        ("SERVER_PUBLIC_KEY", key.public().to_string()),
-        ("CENTRAL_URL", central.url()),
-        ("CENTRAL_API_KEY", "key".to_owned()),
-        ("CENTRAL_PUBLIC_KEY", central.public_key().to_string()),
-        ("HOST", "127.0.0.1".to_owned()),
-        ("PORT", port.to_string()),
-        ("DB_PATH", dir.path().join("messages.db").display().to_string()),
-    ];
-    central.register(&server_id.parse().expect("a UUID"), &Secret::new("key".to_owned()));
-    let mut heartbeats = central.heartbeats();
-    let _server = Server::start(coms().arg("serve").current_dir(dir.path()).envs(variables));
-    // It listens before its first heartbeat.
-    runtime.block_on(tokio::time::timeout(DEADLINE, heartbeats.changed())).expect("in time").expect("a heartbeat");
-
-    let mut chat = Chat::start(&[
-        &format!("http://127.0.0.1:{port}"),
-        "--join",
-        &central.url(),
-        "--server",
-        server_id,
-        "--json",
-        "--follow",
-    ]);
+    let served = Served::start(Duration::from_secs(3), true);
+    let central = served.central.url();
+    let mut chat = Chat::start(&[&served.url, "--join", &central, "--server", SERVER_ID, "--json", "--follow"]);
     // Each renewal comes after half of what is left: at the second one the first token has expired.
     for _ in 0..2 {
         chat.wait_for(|frame| frame["t"] == "zync.core.renew.ok");
     }
     chat.say("still here");
     chat.wait_for(|frame| frame["t"] == "zync.channels.message.create.ok");
+    let (code, frames) = chat.end();
+    let greetings = frames.iter().filter(|frame| frame["t"] == "zync.core.hello").count();
+    assert_eq!((code, greetings), (Some(0), 1));
+}
+
+#[test]
+fn a_session_ends_with_its_token() {
+    let served = Served::start(Duration::from_secs(1), true);
+    let (mut chat, _) = served.guest();
+    chat.wait_for(|frame| frame["t"] == "zync.core.hello");
+    assert_eq!(chat.wait(), Some(3));
+}
+
+#[test]
+fn a_session_outlives_its_token_while_central_is_away() {
+    let served = Served::start(Duration::from_secs(1), false);
+    let (mut chat, expires_at) = served.guest();
+    loop {
+        chat.say("is it over?");
+        let created = chat.wait_for(|frame| is_message(frame, "is it over?"));
+        let said_at = created["d"]["created_at"].as_str().and_then(Timestamp::parse_rfc3339).expect("a time");
+        if said_at > expires_at.plus(Duration::from_millis(500)) {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
     let (code, frames) = chat.end();
     let greetings = frames.iter().filter(|frame| frame["t"] == "zync.core.hello").count();
     assert_eq!((code, greetings), (Some(0), 1));

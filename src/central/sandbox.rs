@@ -116,6 +116,11 @@ impl Sandbox {
         self.registry.heartbeats.subscribe()
     }
 
+    /// How many requests have come, whatever became of them; waiting for a change is waiting for the next one.
+    pub fn requests(&self) -> watch::Receiver<u64> {
+        self.registry.requests.subscribe()
+    }
+
     /// A token as the join route gives it, without asking whether the server is registered.
     pub fn join(&self, server_id: &ServerId, user_id: UserId) -> JoinedUser {
         self.registry.issue(server_id.as_str(), user_id)
@@ -141,6 +146,7 @@ struct Registry {
     /// By the UUID that the server's id means. Held for a look-up or a change at a time, never across an await.
     servers: Mutex<HashMap<Uuid, RegisteredServer>>,
     heartbeats: watch::Sender<u64>,
+    requests: watch::Sender<u64>,
     available: watch::Sender<bool>,
 }
 
@@ -158,6 +164,7 @@ impl Registry {
             options,
             servers: Mutex::default(),
             heartbeats: watch::Sender::new(0),
+            requests: watch::Sender::new(0),
             available: watch::Sender::new(true),
         }
     }

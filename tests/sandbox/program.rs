@@ -187,6 +187,11 @@ impl Chat {
         }
     }
 
+    /// The exit code of one that ends by itself.
+    pub(crate) fn wait(mut self) -> Option<i32> {
+        self.running.wait()
+    }
+
     /// Ends the input; the exit code and every frame there was. One that follows is told to quit.
     pub(crate) fn end(mut self) -> (Option<i32>, Vec<Value>) {
         // A program that has failed reads nothing any more.

@@ -60,8 +60,9 @@ impl IntoResponse for Refusal {
     }
 }
 
-/// An outage that a test plays.
+/// Counts the request, and plays the outage that a test wants.
 async fn available(State(registry): State<Arc<Registry>>, request: Request, next: Next) -> Response {
+    registry.requests.send_modify(|count| *count += 1);
     if *registry.available.borrow() { next.run(request).await } else { Refusal::Unavailable.into_response() }
 }
 
