@@ -21,6 +21,9 @@ use crate::time::{Clock, Timestamp};
 /// The most commands that share a transaction; more would make the first ones wait.
 const MAX_BATCH: usize = 512;
 
+/// The most bytes of text of a batch, but for its last command: connections get a batch as a whole.
+const MAX_BATCH_BYTES: usize = 512 * 1024;
+
 /// When a client may try again after the disk was full.
 const RETRY_AFTER_MS: u64 = 5_000;
 
@@ -180,9 +183,12 @@ impl<O> Work<O> {
                     Waited::Closed => break,
                 }
             }
+            let mut bytes = 0;
             while batch.len() < MAX_BATCH
+                && bytes < MAX_BATCH_BYTES
                 && let Ok(command) = pending.try_recv()
             {
+                bytes += text_bytes(&command.action);
                 batch.push(command);
             }
             if !batch.is_empty() && !self.write(std::mem::take(&mut batch)) {
@@ -374,6 +380,14 @@ enum Waited<R> {
     Command(Box<Command<R>>),
     Due,
     Closed,
+}
+
+fn text_bytes(action: &Action) -> usize {
+    match action {
+        Action::Create(create) => create.content.len(),
+        Action::Edit(edit) => edit.content.len(),
+        Action::Delete(_) => 0,
+    }
 }
 
 fn stored_entry(entry: &Entry) -> EntryRow {

@@ -18,7 +18,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
 use super::frame::{CloseCode, Decoder, Incoming, write_close, write_ping, write_pong, write_text};
-use super::hub::{Joined, Piece, Urgency};
+use super::hub::{FellBehind, Joined, Piece, Urgency};
 use super::outbox::Outbox;
 use super::session::{Session, Turn};
 use super::shared::{Place, Shared};
@@ -30,8 +30,9 @@ use crate::protocol::{Event, Hello, Reason, frame_text};
 const PING_INTERVAL: Duration = Duration::from_secs(50);
 const MAX_SILENCE: Duration = Duration::from_mins(1);
 
-/// How long a closing handshake may take.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long a closing handshake may take; one that was too slow for events is given time to read why.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
+const SLOW_CLOSE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How much is read at a time, and how many pieces are written in one go (Linux takes up to 1024).
 const READ_BYTES: usize = 16 * 1024;
@@ -111,8 +112,9 @@ impl Connection {
             chain_head_hash: head.last_index().map(|_| BASE64.encode(head.hash.0)),
         });
         if let Ending::Close(code, reason) = connection.talk().await {
+            let patience = if code == CloseCode::TooSlow { SLOW_CLOSE_TIMEOUT } else { CLOSE_TIMEOUT };
             // Whoever does not take its leave in time is gone all the same.
-            timeout(CLOSE_TIMEOUT, connection.close(code, &reason)).await.ok();
+            timeout(patience, connection.close(code, &reason)).await.ok();
         }
         connection.depart(claims);
     }
@@ -241,7 +243,11 @@ impl Connection {
                 *slice = IoSlice::new(&piece.bytes);
             }
             let used = slices.get(..self.unsent.len()).unwrap_or(&slices);
-            match self.stream.try_write_vectored(used) {
+            let written = match used {
+                [one] => self.stream.try_write(one),
+                many => self.stream.try_write_vectored(many),
+            };
+            match written {
                 Ok(count) => self.written(count),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return self.check_lag(),
                 Err(_) => return Err(Ending::Gone),
@@ -252,21 +258,17 @@ impl Connection {
     /// Takes what waits: answers in their places among the events, then the other events.
     fn gather(&mut self) -> Result<(), Ending> {
         let user = self.session.user_id();
-        let behind = |index: Option<ChainIndex>| {
-            let resume = index.map_or_else(|| "resume from the start".to_owned(), |i| format!("resume after {i}"));
-            Ending::Close(CloseCode::TooSlow, resume)
-        };
         self.woken.mark_unchanged();
         for queued in self.outbox.take() {
             while self.cursor < queued.after {
                 let taken = self.shared.hub.take(&mut self.cursor, Some(queued.after), user, &mut self.unsent);
-                taken.map_err(|_| behind(self.sent_index))?;
+                taken.map_err(|FellBehind| self.too_slow())?;
             }
             self.unsent.push_back(Piece { bytes: queued.bytes, chain_index: None });
         }
         if self.unsent.is_empty() {
             let taken = self.shared.hub.take(&mut self.cursor, None, user, &mut self.unsent);
-            taken.map_err(|_| behind(self.sent_index))?;
+            taken.map_err(|FellBehind| self.too_slow())?;
         }
         Ok(())
     }
@@ -287,11 +289,14 @@ impl Connection {
     }
 
     fn check_lag(&self) -> Result<(), Ending> {
-        if self.shared.hub.is_behind(self.cursor) {
-            let resume = self.sent_index.map_or_else(String::new, |index| format!("resume after {index}"));
-            return Err(Ending::Close(CloseCode::TooSlow, resume));
-        }
-        Ok(())
+        if self.shared.hub.is_behind(self.cursor) { Err(self.too_slow()) } else { Ok(()) }
+    }
+
+    /// The reason names the entry after which the client can resume with `sync`.
+    fn too_slow(&self) -> Ending {
+        let resume =
+            self.sent_index.map_or_else(|| "resume from the start".to_owned(), |i| format!("resume after {i}"));
+        Ending::Close(CloseCode::TooSlow, resume)
     }
 
     /// Whether nothing is under way.

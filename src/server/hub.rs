@@ -1,8 +1,8 @@
 //! The hub: one log of encoded frames that every connection reads at its own pace.
 //!
 //! An event is encoded once, header and all, and appended to the log; a connection's writer sends everything from its
-//! cursor to the end in one go, out of the same memory. The log keeps the last `max_lag` bytes: that is the queue of every
-//! connection at once, and a connection whose cursor has fallen out of it is too slow.
+//! cursor to the end in one go, out of the same memory. The log keeps the last `max_lag` bytes and a little more in a
+//! burst: that is the queue of every connection at once, and a connection whose cursor has fallen out of it is too slow.
 //!
 //! Waking thousands of connections for each event would cost more than the events do, so wake-ups keep a distance that
 //! grows with the number of connections; what comes in between leaves together. A connection that wakes for another
@@ -33,6 +33,11 @@ const MAX_PRESENCE_PAUSE: Duration = Duration::from_millis(300);
 
 /// Up to this many connections are woken at once and always.
 const FEW_CONNECTIONS: usize = 32;
+
+/// Nobody is too slow who is behind by no more than this time, as long as the log is not [`MAX_BURST`] times as big as it
+/// should be: a burst of long messages must not cost everyone their connection.
+const BURST_GRACE: Duration = Duration::from_secs(2);
+const MAX_BURST: usize = 16;
 
 /// How much a connection takes from the log at a time.
 const MAX_TAKE_BYTES: usize = 64 * 1024;
@@ -83,6 +88,7 @@ struct Chunk {
     start: u64,
     bytes: Bytes,
     marks: Arc<[Mark]>,
+    since: Instant,
 }
 
 /// Bytes to be sent as they are.
@@ -253,10 +259,11 @@ impl Hub {
         Ok(())
     }
 
-    /// Whether the log has moved on beyond what a connection at `cursor` may lag.
+    /// Whether the log no longer has what a connection at `cursor` should get next.
     pub(super) fn is_behind(&self, cursor: u64) -> bool {
-        let lag = self.woken.borrow().saturating_sub(cursor);
-        usize::try_from(lag).is_ok_and(|lag| lag > self.max_lag)
+        let mut log = self.log();
+        log.settle(self.max_lag);
+        log.chunks.front().is_some_and(|oldest| oldest.start > cursor)
     }
 
     fn log(&self) -> MutexGuard<'_, Log> {
@@ -276,13 +283,16 @@ impl Log {
             start: self.end - length as u64,
             bytes: fresh.bytes.into(),
             marks: fresh.marks.into(),
+            since: Instant::now(),
         });
         self.bytes += length;
-        while let Some(oldest) = self.chunks.front().map(|chunk| chunk.bytes.len())
-            && self.bytes - oldest >= max_lag
+        while let Some(oldest) = self.chunks.front()
+            && let rest = self.bytes - oldest.bytes.len()
+            && rest >= max_lag
+            && (oldest.since.elapsed() > BURST_GRACE || rest >= max_lag * MAX_BURST)
         {
             self.chunks.pop_front();
-            self.bytes -= oldest;
+            self.bytes = rest;
         }
     }
 
@@ -379,7 +389,8 @@ mod tests {
     fn who_lags_too_far_has_fallen_behind() {
         let hub = Hub::new(10, Head::EMPTY);
         let (mut slow, mut fast) = (0, 0);
-        for _ in 0..5 {
+        for _ in 0..=MAX_BURST {
+            assert_eq!(taken(&hub, &mut 0, user(1)).map(|_| ()), Ok(()), "a burst is no reason");
             hub.append(&frames(&[("0123456789", None)]), None, Urgency::Message);
             taken(&hub, &mut fast, user(1)).expect("it keeps up");
         }

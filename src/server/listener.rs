@@ -9,6 +9,9 @@ use tokio::net::{TcpListener, TcpSocket};
 /// allow fewer (on Linux `net.core.somaxconn`, 4096).
 const BACKLOG: u32 = 4096;
 
+/// How much the system keeps for a client that does not read, in bytes; by itself it would grow to megabytes each.
+const SEND_BUFFER_BYTES: u32 = 256 * 1024;
+
 /// Listens on `port` of `host`; without a host on all interfaces, IPv6 and IPv4, or IPv4 alone where there is no IPv6.
 pub fn listen(host: Option<IpAddr>, port: u16) -> io::Result<TcpListener> {
     match host {
@@ -25,6 +28,8 @@ fn bind(host: IpAddr, port: u16) -> io::Result<TcpListener> {
     // So that a restart need not wait until the system has forgotten the old connections.
     #[cfg(unix)]
     socket.set_reuseaddr(true)?;
+    // Accepted connections inherit it.
+    socket.set_send_buffer_size(SEND_BUFFER_BYTES)?;
     socket.bind(SocketAddr::new(host, port))?;
     socket.listen(BACKLOG)
 }
