@@ -39,6 +39,8 @@ Register-ArgumentCompleter -Native -CommandName 'coms' -ScriptBlock {
             [CompletionResult]::new('serve', 'serve', [CompletionResultType]::ParameterValue, 'Run the server')
             [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print the completions for a shell')
             [CompletionResult]::new('man', 'man', [CompletionResultType]::ParameterValue, 'Print the manual page of the program or of one command')
+            [CompletionResult]::new('token', 'token', [CompletionResultType]::ParameterValue, 'Issue and revoke tokens')
+            [CompletionResult]::new('verify-chain', 'verify-chain', [CompletionResultType]::ParameterValue, 'Check that a server''s log is whole, signed, and still the one that was seen before')
             [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
             break
         }
@@ -136,6 +138,138 @@ Register-ArgumentCompleter -Native -CommandName 'coms' -ScriptBlock {
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
             break
         }
+        'coms;token' {
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to colour what is printed')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print less: results and errors only')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print less: results and errors only')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Print more; twice for everything')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Print more; twice for everything')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('auditor', 'auditor', [CompletionResultType]::ParameterValue, 'Tokens for auditors, who read the full log chain and nothing else')
+            [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
+            break
+        }
+        'coms;token;auditor' {
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to colour what is printed')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print less: results and errors only')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print less: results and errors only')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Print more; twice for everything')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Print more; twice for everything')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('add', 'add', [CompletionResultType]::ParameterValue, 'Make a token and print it, once: only its hash is kept')
+            [CompletionResult]::new('list', 'list', [CompletionResultType]::ParameterValue, 'List the tokens')
+            [CompletionResult]::new('revoke', 'revoke', [CompletionResultType]::ParameterValue, 'Make a token useless, from the next request on')
+            [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
+            break
+        }
+        'coms;token;auditor;add' {
+            [CompletionResult]::new('--name', '--name', [CompletionResultType]::ParameterName, 'Who it is for')
+            [CompletionResult]::new('--days', '--days', [CompletionResultType]::ParameterName, 'For how many days it holds [default: until it is revoked]')
+            [CompletionResult]::new('-e', '-e', [CompletionResultType]::ParameterName, 'Read the configuration from this file, which must exist [default: `.env` if there is one]')
+            [CompletionResult]::new('--env-file', '--env-file', [CompletionResultType]::ParameterName, 'Read the configuration from this file, which must exist [default: `.env` if there is one]')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to colour what is printed')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print less: results and errors only')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print less: results and errors only')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Print more; twice for everything')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Print more; twice for everything')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
+        'coms;token;auditor;list' {
+            [CompletionResult]::new('-e', '-e', [CompletionResultType]::ParameterName, 'Read the configuration from this file, which must exist [default: `.env` if there is one]')
+            [CompletionResult]::new('--env-file', '--env-file', [CompletionResultType]::ParameterName, 'Read the configuration from this file, which must exist [default: `.env` if there is one]')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to colour what is printed')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print one JSON object a line')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print less: results and errors only')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print less: results and errors only')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Print more; twice for everything')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Print more; twice for everything')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
+        'coms;token;auditor;revoke' {
+            [CompletionResult]::new('-e', '-e', [CompletionResultType]::ParameterName, 'Read the configuration from this file, which must exist [default: `.env` if there is one]')
+            [CompletionResult]::new('--env-file', '--env-file', [CompletionResultType]::ParameterName, 'Read the configuration from this file, which must exist [default: `.env` if there is one]')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to colour what is printed')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print less: results and errors only')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print less: results and errors only')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Print more; twice for everything')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Print more; twice for everything')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
+        'coms;token;auditor;help' {
+            [CompletionResult]::new('add', 'add', [CompletionResultType]::ParameterValue, 'Make a token and print it, once: only its hash is kept')
+            [CompletionResult]::new('list', 'list', [CompletionResultType]::ParameterValue, 'List the tokens')
+            [CompletionResult]::new('revoke', 'revoke', [CompletionResultType]::ParameterValue, 'Make a token useless, from the next request on')
+            [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
+            break
+        }
+        'coms;token;auditor;help;add' {
+            break
+        }
+        'coms;token;auditor;help;list' {
+            break
+        }
+        'coms;token;auditor;help;revoke' {
+            break
+        }
+        'coms;token;auditor;help;help' {
+            break
+        }
+        'coms;token;help' {
+            [CompletionResult]::new('auditor', 'auditor', [CompletionResultType]::ParameterValue, 'Tokens for auditors, who read the full log chain and nothing else')
+            [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
+            break
+        }
+        'coms;token;help;auditor' {
+            [CompletionResult]::new('add', 'add', [CompletionResultType]::ParameterValue, 'Make a token and print it, once: only its hash is kept')
+            [CompletionResult]::new('list', 'list', [CompletionResultType]::ParameterValue, 'List the tokens')
+            [CompletionResult]::new('revoke', 'revoke', [CompletionResultType]::ParameterValue, 'Make a token useless, from the next request on')
+            break
+        }
+        'coms;token;help;auditor;add' {
+            break
+        }
+        'coms;token;help;auditor;list' {
+            break
+        }
+        'coms;token;help;auditor;revoke' {
+            break
+        }
+        'coms;token;help;help' {
+            break
+        }
+        'coms;verify-chain' {
+            [CompletionResult]::new('--manifest', '--manifest', [CompletionResultType]::ParameterName, 'A running server: the URL of its manifest, or of the server')
+            [CompletionResult]::new('--db', '--db', [CompletionResultType]::ParameterName, 'A database of coms or of the Go reference server; it is only read, and a server may be running on it')
+            [CompletionResult]::new('--export', '--export', [CompletionResultType]::ParameterName, 'An export in JSON Lines; `-` is standard input')
+            [CompletionResult]::new('--token', '--token', [CompletionResultType]::ParameterName, 'A member''s or an auditor''s token: `-` for standard input, `@FILE` for a file [env: COMS_TOKEN]')
+            [CompletionResult]::new('--public-key', '--public-key', [CompletionResultType]::ParameterName, 'The server''s public key, if you know it from elsewhere: 64 hexadecimal digits')
+            [CompletionResult]::new('--state', '--state', [CompletionResultType]::ParameterName, 'Keep the memory of what was seen in this file')
+            [CompletionResult]::new('--from', '--from', [CompletionResultType]::ParameterName, 'Check entries from this index on')
+            [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'Give up when the server sends nothing for this many seconds')
+            [CompletionResult]::new('-e', '-e', [CompletionResultType]::ParameterName, 'Read the configuration from this file, which must exist [default: `.env` if there is one]')
+            [CompletionResult]::new('--env-file', '--env-file', [CompletionResultType]::ParameterName, 'Read the configuration from this file, which must exist [default: `.env` if there is one]')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to colour what is printed')
+            [CompletionResult]::new('--contents', '--contents', [CompletionResultType]::ParameterName, 'Also fetch what the messages say, and compare it with the log; needs a member''s token')
+            [CompletionResult]::new('--no-state', '--no-state', [CompletionResultType]::ParameterName, 'Neither use nor keep a memory of what was seen')
+            [CompletionResult]::new('--accept-head', '--accept-head', [CompletionResultType]::ParameterName, 'Take the log as it is now for the one to remember, whatever was remembered before')
+            [CompletionResult]::new('--strict-signatures', '--strict-signatures', [CompletionResultType]::ParameterName, 'Check each signature by itself, by the strictest rules')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print one JSON object')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print less: results and errors only')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print less: results and errors only')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Print more; twice for everything')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Print more; twice for everything')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
         'coms;help' {
             [CompletionResult]::new('dev', 'dev', [CompletionResultType]::ParameterValue, 'Try it out: a server, a Central of its own, and two people''s tokens, all on this machine')
             [CompletionResult]::new('chat', 'chat', [CompletionResultType]::ParameterValue, 'Talk on a server, from a terminal or a script')
@@ -144,6 +278,8 @@ Register-ArgumentCompleter -Native -CommandName 'coms' -ScriptBlock {
             [CompletionResult]::new('serve', 'serve', [CompletionResultType]::ParameterValue, 'Run the server')
             [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print the completions for a shell')
             [CompletionResult]::new('man', 'man', [CompletionResultType]::ParameterValue, 'Print the manual page of the program or of one command')
+            [CompletionResult]::new('token', 'token', [CompletionResultType]::ParameterValue, 'Issue and revoke tokens')
+            [CompletionResult]::new('verify-chain', 'verify-chain', [CompletionResultType]::ParameterValue, 'Check that a server''s log is whole, signed, and still the one that was seen before')
             [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
             break
         }
@@ -166,6 +302,28 @@ Register-ArgumentCompleter -Native -CommandName 'coms' -ScriptBlock {
             break
         }
         'coms;help;man' {
+            break
+        }
+        'coms;help;token' {
+            [CompletionResult]::new('auditor', 'auditor', [CompletionResultType]::ParameterValue, 'Tokens for auditors, who read the full log chain and nothing else')
+            break
+        }
+        'coms;help;token;auditor' {
+            [CompletionResult]::new('add', 'add', [CompletionResultType]::ParameterValue, 'Make a token and print it, once: only its hash is kept')
+            [CompletionResult]::new('list', 'list', [CompletionResultType]::ParameterValue, 'List the tokens')
+            [CompletionResult]::new('revoke', 'revoke', [CompletionResultType]::ParameterValue, 'Make a token useless, from the next request on')
+            break
+        }
+        'coms;help;token;auditor;add' {
+            break
+        }
+        'coms;help;token;auditor;list' {
+            break
+        }
+        'coms;help;token;auditor;revoke' {
+            break
+        }
+        'coms;help;verify-chain' {
             break
         }
         'coms;help;help' {

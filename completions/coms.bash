@@ -40,6 +40,12 @@ _coms() {
             coms,serve)
                 cmd="coms__subcmd__serve"
                 ;;
+            coms,token)
+                cmd="coms__subcmd__token"
+                ;;
+            coms,verify-chain)
+                cmd="coms__subcmd__verify__subcmd__chain"
+                ;;
             coms__subcmd__help,chat)
                 cmd="coms__subcmd__help__subcmd__chat"
                 ;;
@@ -64,6 +70,69 @@ _coms() {
             coms__subcmd__help,serve)
                 cmd="coms__subcmd__help__subcmd__serve"
                 ;;
+            coms__subcmd__help,token)
+                cmd="coms__subcmd__help__subcmd__token"
+                ;;
+            coms__subcmd__help,verify-chain)
+                cmd="coms__subcmd__help__subcmd__verify__subcmd__chain"
+                ;;
+            coms__subcmd__help__subcmd__token,auditor)
+                cmd="coms__subcmd__help__subcmd__token__subcmd__auditor"
+                ;;
+            coms__subcmd__help__subcmd__token__subcmd__auditor,add)
+                cmd="coms__subcmd__help__subcmd__token__subcmd__auditor__subcmd__add"
+                ;;
+            coms__subcmd__help__subcmd__token__subcmd__auditor,list)
+                cmd="coms__subcmd__help__subcmd__token__subcmd__auditor__subcmd__list"
+                ;;
+            coms__subcmd__help__subcmd__token__subcmd__auditor,revoke)
+                cmd="coms__subcmd__help__subcmd__token__subcmd__auditor__subcmd__revoke"
+                ;;
+            coms__subcmd__token,auditor)
+                cmd="coms__subcmd__token__subcmd__auditor"
+                ;;
+            coms__subcmd__token,help)
+                cmd="coms__subcmd__token__subcmd__help"
+                ;;
+            coms__subcmd__token__subcmd__auditor,add)
+                cmd="coms__subcmd__token__subcmd__auditor__subcmd__add"
+                ;;
+            coms__subcmd__token__subcmd__auditor,help)
+                cmd="coms__subcmd__token__subcmd__auditor__subcmd__help"
+                ;;
+            coms__subcmd__token__subcmd__auditor,list)
+                cmd="coms__subcmd__token__subcmd__auditor__subcmd__list"
+                ;;
+            coms__subcmd__token__subcmd__auditor,revoke)
+                cmd="coms__subcmd__token__subcmd__auditor__subcmd__revoke"
+                ;;
+            coms__subcmd__token__subcmd__auditor__subcmd__help,add)
+                cmd="coms__subcmd__token__subcmd__auditor__subcmd__help__subcmd__add"
+                ;;
+            coms__subcmd__token__subcmd__auditor__subcmd__help,help)
+                cmd="coms__subcmd__token__subcmd__auditor__subcmd__help__subcmd__help"
+                ;;
+            coms__subcmd__token__subcmd__auditor__subcmd__help,list)
+                cmd="coms__subcmd__token__subcmd__auditor__subcmd__help__subcmd__list"
+                ;;
+            coms__subcmd__token__subcmd__auditor__subcmd__help,revoke)
+                cmd="coms__subcmd__token__subcmd__auditor__subcmd__help__subcmd__revoke"
+                ;;
+            coms__subcmd__token__subcmd__help,auditor)
+                cmd="coms__subcmd__token__subcmd__help__subcmd__auditor"
+                ;;
+            coms__subcmd__token__subcmd__help,help)
+                cmd="coms__subcmd__token__subcmd__help__subcmd__help"
+                ;;
+            coms__subcmd__token__subcmd__help__subcmd__auditor,add)
+                cmd="coms__subcmd__token__subcmd__help__subcmd__auditor__subcmd__add"
+                ;;
+            coms__subcmd__token__subcmd__help__subcmd__auditor,list)
+                cmd="coms__subcmd__token__subcmd__help__subcmd__auditor__subcmd__list"
+                ;;
+            coms__subcmd__token__subcmd__help__subcmd__auditor,revoke)
+                cmd="coms__subcmd__token__subcmd__help__subcmd__auditor__subcmd__revoke"
+                ;;
             *)
                 ;;
         esac
@@ -71,7 +140,7 @@ _coms() {
 
     case "${cmd}" in
         coms)
-            opts="-q -v -e -h -V --quiet --verbose --color --env-file --help --version dev chat init keygen serve completions man help"
+            opts="-q -v -e -h -V --quiet --verbose --color --env-file --help --version dev chat init keygen serve completions man token verify-chain help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -187,7 +256,7 @@ _coms() {
             return 0
             ;;
         coms__subcmd__help)
-            opts="dev chat init keygen serve completions man help"
+            opts="dev chat init keygen serve completions man token verify-chain help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -312,6 +381,90 @@ _coms() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        coms__subcmd__help__subcmd__token)
+            opts="auditor"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coms__subcmd__help__subcmd__token__subcmd__auditor)
+            opts="add list revoke"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coms__subcmd__help__subcmd__token__subcmd__auditor__subcmd__add)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 5 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coms__subcmd__help__subcmd__token__subcmd__auditor__subcmd__list)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 5 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coms__subcmd__help__subcmd__token__subcmd__auditor__subcmd__revoke)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 5 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coms__subcmd__help__subcmd__verify__subcmd__chain)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         coms__subcmd__init)
             opts="-e -y -q -v -h --env-file --set --yes --replace-key --check-central --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -389,6 +542,340 @@ _coms() {
                 return 0
             fi
             case "${prev}" in
+                --env-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -e)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coms__subcmd__token)
+            opts="-q -v -h --quiet --verbose --color --help auditor help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coms__subcmd__token__subcmd__auditor)
+            opts="-q -v -h --quiet --verbose --color --help add list revoke help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coms__subcmd__token__subcmd__auditor__subcmd__add)
+            opts="-e -q -v -h --name --days --env-file --quiet --verbose --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --days)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --env-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -e)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coms__subcmd__token__subcmd__auditor__subcmd__help)
+            opts="add list revoke help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coms__subcmd__token__subcmd__auditor__subcmd__help__subcmd__add)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 5 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coms__subcmd__token__subcmd__auditor__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 5 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coms__subcmd__token__subcmd__auditor__subcmd__help__subcmd__list)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 5 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coms__subcmd__token__subcmd__auditor__subcmd__help__subcmd__revoke)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 5 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coms__subcmd__token__subcmd__auditor__subcmd__list)
+            opts="-e -q -v -h --json --env-file --quiet --verbose --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --env-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -e)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coms__subcmd__token__subcmd__auditor__subcmd__revoke)
+            opts="-e -q -v -h --env-file --quiet --verbose --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --env-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -e)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coms__subcmd__token__subcmd__help)
+            opts="auditor help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coms__subcmd__token__subcmd__help__subcmd__auditor)
+            opts="add list revoke"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coms__subcmd__token__subcmd__help__subcmd__auditor__subcmd__add)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 5 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coms__subcmd__token__subcmd__help__subcmd__auditor__subcmd__list)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 5 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coms__subcmd__token__subcmd__help__subcmd__auditor__subcmd__revoke)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 5 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coms__subcmd__token__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coms__subcmd__verify__subcmd__chain)
+            opts="-e -q -v -h --manifest --db --export --contents --token --public-key --state --no-state --from --accept-head --strict-signatures --timeout --json --env-file --quiet --verbose --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --manifest)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --db)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --export)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --token)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --public-key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --state)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --from)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --env-file)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

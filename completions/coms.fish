@@ -39,6 +39,8 @@ complete -c coms -n "__fish_coms_needs_command" -f -a "keygen" -d 'Make a key pa
 complete -c coms -n "__fish_coms_needs_command" -f -a "serve" -d 'Run the server'
 complete -c coms -n "__fish_coms_needs_command" -f -a "completions" -d 'Print the completions for a shell'
 complete -c coms -n "__fish_coms_needs_command" -f -a "man" -d 'Print the manual page of the program or of one command'
+complete -c coms -n "__fish_coms_needs_command" -f -a "token" -d 'Issue and revoke tokens'
+complete -c coms -n "__fish_coms_needs_command" -f -a "verify-chain" -d 'Check that a server\'s log is whole, signed, and still the one that was seen before'
 complete -c coms -n "__fish_coms_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c coms -n "__fish_coms_using_subcommand dev" -l dir -d 'Keep everything in this directory' -r -F
 complete -c coms -n "__fish_coms_using_subcommand dev" -l port -d 'Port of the server; the next free one if it is taken' -r
@@ -103,11 +105,54 @@ never\t''"
 complete -c coms -n "__fish_coms_using_subcommand man" -s q -l quiet -d 'Print less: results and errors only'
 complete -c coms -n "__fish_coms_using_subcommand man" -s v -l verbose -d 'Print more; twice for everything'
 complete -c coms -n "__fish_coms_using_subcommand man" -s h -l help -d 'Print help'
-complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from dev chat init keygen serve completions man help" -f -a "dev" -d 'Try it out: a server, a Central of its own, and two people\'s tokens, all on this machine'
-complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from dev chat init keygen serve completions man help" -f -a "chat" -d 'Talk on a server, from a terminal or a script'
-complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from dev chat init keygen serve completions man help" -f -a "init" -d 'Write the configuration: ask for what is needed, make the keys, check everything'
-complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from dev chat init keygen serve completions man help" -f -a "keygen" -d 'Make a key pair for a server, as lines of a `.env` file'
-complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from dev chat init keygen serve completions man help" -f -a "serve" -d 'Run the server'
-complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from dev chat init keygen serve completions man help" -f -a "completions" -d 'Print the completions for a shell'
-complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from dev chat init keygen serve completions man help" -f -a "man" -d 'Print the manual page of the program or of one command'
-complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from dev chat init keygen serve completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c coms -n "__fish_coms_using_subcommand token; and not __fish_seen_subcommand_from auditor help" -l color -d 'When to colour what is printed' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c coms -n "__fish_coms_using_subcommand token; and not __fish_seen_subcommand_from auditor help" -s q -l quiet -d 'Print less: results and errors only'
+complete -c coms -n "__fish_coms_using_subcommand token; and not __fish_seen_subcommand_from auditor help" -s v -l verbose -d 'Print more; twice for everything'
+complete -c coms -n "__fish_coms_using_subcommand token; and not __fish_seen_subcommand_from auditor help" -s h -l help -d 'Print help'
+complete -c coms -n "__fish_coms_using_subcommand token; and not __fish_seen_subcommand_from auditor help" -f -a "auditor" -d 'Tokens for auditors, who read the full log chain and nothing else'
+complete -c coms -n "__fish_coms_using_subcommand token; and not __fish_seen_subcommand_from auditor help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c coms -n "__fish_coms_using_subcommand token; and __fish_seen_subcommand_from auditor" -l color -d 'When to colour what is printed' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c coms -n "__fish_coms_using_subcommand token; and __fish_seen_subcommand_from auditor" -s q -l quiet -d 'Print less: results and errors only'
+complete -c coms -n "__fish_coms_using_subcommand token; and __fish_seen_subcommand_from auditor" -s v -l verbose -d 'Print more; twice for everything'
+complete -c coms -n "__fish_coms_using_subcommand token; and __fish_seen_subcommand_from auditor" -s h -l help -d 'Print help'
+complete -c coms -n "__fish_coms_using_subcommand token; and __fish_seen_subcommand_from auditor" -f -a "add" -d 'Make a token and print it, once: only its hash is kept'
+complete -c coms -n "__fish_coms_using_subcommand token; and __fish_seen_subcommand_from auditor" -f -a "list" -d 'List the tokens'
+complete -c coms -n "__fish_coms_using_subcommand token; and __fish_seen_subcommand_from auditor" -f -a "revoke" -d 'Make a token useless, from the next request on'
+complete -c coms -n "__fish_coms_using_subcommand token; and __fish_seen_subcommand_from auditor" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c coms -n "__fish_coms_using_subcommand token; and __fish_seen_subcommand_from help" -f -a "auditor" -d 'Tokens for auditors, who read the full log chain and nothing else'
+complete -c coms -n "__fish_coms_using_subcommand token; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c coms -n "__fish_coms_using_subcommand verify-chain" -l manifest -d 'A running server: the URL of its manifest, or of the server' -r
+complete -c coms -n "__fish_coms_using_subcommand verify-chain" -l db -d 'A database of coms or of the Go reference server; it is only read, and a server may be running on it' -r -F
+complete -c coms -n "__fish_coms_using_subcommand verify-chain" -l export -d 'An export in JSON Lines; `-` is standard input' -r -F
+complete -c coms -n "__fish_coms_using_subcommand verify-chain" -l token -d 'A member\'s or an auditor\'s token: `-` for standard input, `@FILE` for a file [env: COMS_TOKEN]' -r
+complete -c coms -n "__fish_coms_using_subcommand verify-chain" -l public-key -d 'The server\'s public key, if you know it from elsewhere: 64 hexadecimal digits' -r
+complete -c coms -n "__fish_coms_using_subcommand verify-chain" -l state -d 'Keep the memory of what was seen in this file' -r -F
+complete -c coms -n "__fish_coms_using_subcommand verify-chain" -l from -d 'Check entries from this index on' -r
+complete -c coms -n "__fish_coms_using_subcommand verify-chain" -l timeout -d 'Give up when the server sends nothing for this many seconds' -r
+complete -c coms -n "__fish_coms_using_subcommand verify-chain" -s e -l env-file -d 'Read the configuration from this file, which must exist [default: `.env` if there is one]' -r -F
+complete -c coms -n "__fish_coms_using_subcommand verify-chain" -l color -d 'When to colour what is printed' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c coms -n "__fish_coms_using_subcommand verify-chain" -l contents -d 'Also fetch what the messages say, and compare it with the log; needs a member\'s token'
+complete -c coms -n "__fish_coms_using_subcommand verify-chain" -l no-state -d 'Neither use nor keep a memory of what was seen'
+complete -c coms -n "__fish_coms_using_subcommand verify-chain" -l accept-head -d 'Take the log as it is now for the one to remember, whatever was remembered before'
+complete -c coms -n "__fish_coms_using_subcommand verify-chain" -l strict-signatures -d 'Check each signature by itself, by the strictest rules'
+complete -c coms -n "__fish_coms_using_subcommand verify-chain" -l json -d 'Print one JSON object'
+complete -c coms -n "__fish_coms_using_subcommand verify-chain" -s q -l quiet -d 'Print less: results and errors only'
+complete -c coms -n "__fish_coms_using_subcommand verify-chain" -s v -l verbose -d 'Print more; twice for everything'
+complete -c coms -n "__fish_coms_using_subcommand verify-chain" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from dev chat init keygen serve completions man token verify-chain help" -f -a "dev" -d 'Try it out: a server, a Central of its own, and two people\'s tokens, all on this machine'
+complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from dev chat init keygen serve completions man token verify-chain help" -f -a "chat" -d 'Talk on a server, from a terminal or a script'
+complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from dev chat init keygen serve completions man token verify-chain help" -f -a "init" -d 'Write the configuration: ask for what is needed, make the keys, check everything'
+complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from dev chat init keygen serve completions man token verify-chain help" -f -a "keygen" -d 'Make a key pair for a server, as lines of a `.env` file'
+complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from dev chat init keygen serve completions man token verify-chain help" -f -a "serve" -d 'Run the server'
+complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from dev chat init keygen serve completions man token verify-chain help" -f -a "completions" -d 'Print the completions for a shell'
+complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from dev chat init keygen serve completions man token verify-chain help" -f -a "man" -d 'Print the manual page of the program or of one command'
+complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from dev chat init keygen serve completions man token verify-chain help" -f -a "token" -d 'Issue and revoke tokens'
+complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from dev chat init keygen serve completions man token verify-chain help" -f -a "verify-chain" -d 'Check that a server\'s log is whole, signed, and still the one that was seen before'
+complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from dev chat init keygen serve completions man token verify-chain help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c coms -n "__fish_coms_using_subcommand help; and __fish_seen_subcommand_from token" -f -a "auditor" -d 'Tokens for auditors, who read the full log chain and nothing else'

@@ -2,16 +2,21 @@
 //!
 //! Whatever changes something goes through the one [`Writer`]; [`Reading`] answers from what is committed.
 
+pub mod audit;
+mod auditor_token;
 mod decide;
 mod directory;
 pub mod export_format;
+mod log_page;
 mod moment;
 mod policy;
 mod query;
 mod reading;
 mod writer;
 
+pub use auditor_token::{AUDITOR_TOKEN_PREFIX, auditor_token_hash, new_auditor_token};
 pub use directory::Directory;
+pub use log_page::{LogPage, Sealing};
 pub use moment::moment;
 pub use query::{MAX_TERM_CHARS, MAX_TERMS, QueryError, parse_query};
 pub use reading::Reading;

@@ -3,7 +3,7 @@
 mod access;
 mod address;
 mod command;
-mod connection;
+pub(super) mod connection;
 mod conversation;
 mod cursor;
 mod input;

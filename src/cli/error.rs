@@ -63,6 +63,16 @@ impl CliError {
         self
     }
 
+    /// What happened, in one sentence, without the hints.
+    pub(super) fn describe(&self) -> String {
+        format!("{:#}", self.cause)
+    }
+
+    /// Whether something could not be determined or done (exit code 3).
+    pub(super) fn is_failure(&self) -> bool {
+        self.kind == Kind::Failed
+    }
+
     fn is_broken_pipe(&self) -> bool {
         self.cause
             .chain()

@@ -17,6 +17,8 @@ mod secret_argument;
 mod serve;
 mod settings;
 mod terminal;
+mod token;
+mod verify_chain;
 
 use std::process::ExitCode;
 
@@ -50,6 +52,8 @@ enum Command {
     Serve(serve::Serve),
     Completions(completions::Completions),
     Man(man::Man),
+    Token(token::Token),
+    VerifyChain(verify_chain::VerifyChain),
 }
 
 /// The whole command line as clap knows it, for what is generated from it.
@@ -81,6 +85,8 @@ fn run(cli: Cli) -> Result<Exit, CliError> {
         Some(Command::Serve(command)) => command.run(globals),
         Some(Command::Completions(command)) => command.run(),
         Some(Command::Man(command)) => command.run(),
+        Some(Command::Token(command)) => command.run(globals),
+        Some(Command::VerifyChain(command)) => command.run(globals),
         None => first_run::run(&cli.settings, globals),
     }
 }

@@ -38,6 +38,23 @@ impl Group for Identity {
     }
 }
 
+/// Who the server is, as far as someone needs to know who verifies its log: either may be missing.
+#[derive(Debug, Clone, Default)]
+pub struct PublicIdentity {
+    /// `SERVER_ID`.
+    pub server_id: Option<ServerId>,
+    /// `SERVER_PUBLIC_KEY`.
+    pub public_key: Option<PublicKey>,
+}
+
+impl Group for PublicIdentity {
+    fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let server_id = reader.optional(&table::SERVER_ID, value::server_id);
+        let public_key = reader.optional(&table::SERVER_PUBLIC_KEY, value::public_key);
+        Some(Self { server_id: server_id?, public_key: public_key? })
+    }
+}
+
 /// The service that vouches for people.
 #[derive(Debug)]
 pub struct CentralConfig {

@@ -21,7 +21,7 @@ mod words;
 pub use document::{Document, SyntaxFault};
 pub use env_file::{DEFAULT_ENV_FILE, EnvFile, WriteError, write};
 pub use fault::{Fault, Faults};
-pub use groups::{Bounds, CentralConfig, DatabaseConfig, Features, Identity, LogConfig, ServerConfig};
+pub use groups::{Bounds, CentralConfig, DatabaseConfig, Features, Identity, LogConfig, PublicIdentity, ServerConfig};
 pub use reader::{Group, Reader};
 pub use settings::{ProcessEnvironment, Settings, Warning, nearest};
 pub use template::{env_example, markdown};

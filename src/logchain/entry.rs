@@ -36,7 +36,12 @@ pub struct ContentHash(pub [u8; 32]);
 impl ContentHash {
     /// The hash of `content`.
     pub fn of(content: &str) -> Self {
-        Self(Sha256::digest(content.as_bytes()).into())
+        Self::of_bytes(content.as_bytes())
+    }
+
+    /// The hash of content that should be UTF-8 and may not be: what a damaged database holds.
+    pub fn of_bytes(content: &[u8]) -> Self {
+        Self(Sha256::digest(content).into())
     }
 }
 

@@ -10,6 +10,7 @@ mod frame;
 mod handshakes;
 mod hub;
 mod listener;
+mod log_chain;
 mod outbox;
 mod presence;
 mod publisher;
@@ -23,7 +24,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
@@ -127,6 +128,8 @@ impl Server {
         let shared = Arc::new(Shared {
             verifier: TokenVerifier::new(profile.server_id.clone(), &central_keys),
             central: heartbeat.state(),
+            log_streams: Arc::new(Semaphore::new(log_chain::MAX_STREAMS)),
+            readers: readers.clone(),
             reading: Reading::new(readers, directory.clone(), max_history),
             profile,
             bounds,

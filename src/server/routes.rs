@@ -19,6 +19,7 @@ use crate::protocol::{CAPABILITIES_ADDED, CAPABILITIES_ALWAYS, LogChainRoutes, M
 /// The routes of a server.
 pub(super) fn router(shared: Arc<Shared>) -> Router {
     Router::new()
+        .merge(super::log_chain::routes(shared.profile.features))
         .route("/health", only_get(get(health)))
         .route("/manifest", only_get(get(manifest)))
         .route("/connect", only_get(get(connect)))

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio_util::task::TaskTracker;
 
 use super::frame::write_text;
@@ -16,6 +16,7 @@ use crate::config::{Bounds, Features, Origins, SessionExpiry};
 use crate::ids::ServerId;
 use crate::keys::SigningKey;
 use crate::protocol::{Event, frame_text};
+use crate::storage::Readers;
 use crate::time::Clock;
 
 /// What a server is, and what it lets people do.
@@ -46,6 +47,10 @@ pub(super) struct Shared {
     pub(super) presence: Presence,
     pub(super) directory: Arc<Directory>,
     pub(super) reading: Reading,
+    /// The same connections, for the log chain's routes.
+    pub(super) readers: Readers,
+    /// Bounds how many read the log chain at the same time.
+    pub(super) log_streams: Arc<Semaphore>,
     /// Weak, so that the writer ends when the server lets go of it, whatever connections still do.
     pub(super) commands: mpsc::WeakSender<Command<ReplyTo>>,
     pub(super) writer: watch::Receiver<WriterState>,

@@ -11,6 +11,7 @@ use rusqlite::limits::Limit;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::search_text::search_text;
+use crate::ids::ChainIndex;
 
 /// Marks a file as ours in its header (`PRAGMA application_id`): "coms".
 const APPLICATION_ID: i32 = 0x636f_6d73;
@@ -101,6 +102,14 @@ pub enum StorageError {
     /// The process is stopping, and reads no more.
     #[error("the process is stopping")]
     Stopping,
+    /// A row of the chain is no entry.
+    #[error("entry {index} of the log is damaged: {problem}")]
+    DamagedEntry {
+        /// Which one.
+        index: ChainIndex,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// Anything else that SQLite reports.
     #[error("database: {0}")]
     Sqlite(rusqlite::Error),
@@ -116,6 +125,32 @@ impl StorageError {
             }
             _ => false,
         }
+    }
+}
+
+impl StorageError {
+    /// Whether the file is damaged, and not only out of reach.
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Sqlite(error) => match error {
+                rusqlite::Error::FromSqlConversionFailure(..)
+                | rusqlite::Error::IntegralValueOutOfRange(..)
+                | rusqlite::Error::InvalidColumnType(..)
+                | rusqlite::Error::QueryReturnedNoRows
+                | rusqlite::Error::Utf8Error(..) => true,
+                other => matches!(
+                    other.sqlite_error_code(),
+                    Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::TypeMismatch)
+                ),
+            },
+            _ => false,
+        }
+    }
+
+    /// Whether it was interrupted from another thread.
+    pub fn is_interruption(&self) -> bool {
+        matches!(self, Self::Sqlite(error)
+            if error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted))
     }
 }
 
@@ -148,6 +183,11 @@ impl Database {
         }
         let connection = connect(path, access)
             .map_err(|error| StorageError::Open { path: path.to_owned(), cause: plain_words(&error) })?;
+        Self::from_connection(connection, path, access)
+    }
+
+    /// Makes a database of a connection to the file at `path`.
+    pub(super) fn from_connection(connection: Connection, path: &Path, access: Access) -> Result<Self, StorageError> {
         let mut database = Self { connection, path: path.to_owned() };
         database.configure(access).map_err(|error| database.opening_error(&error))?;
         database.check_schema(access)?;
@@ -200,6 +240,22 @@ impl Database {
             _ if self.has_table("log_chain")? && self.has_table("messages")? => Err(StorageError::Reference { path }),
             _ => Err(StorageError::Foreign { path }),
         }
+    }
+
+    /// Whether the file's schema is, to the letter, the one that this program makes.
+    pub(super) fn has_own_schema(&self) -> Result<bool, StorageError> {
+        let schema_of = |connection: &Connection| -> rusqlite::Result<Vec<Option<String>>> {
+            let mut statement = connection.prepare("SELECT sql FROM sqlite_schema ORDER BY type, name")?;
+            statement.query_map([], |row| row.get(0))?.collect()
+        };
+        let mut fresh = Self { connection: Connection::open_in_memory()?, path: PathBuf::new() };
+        fresh.configure(Access::ReadOnly)?;
+        fresh.migrate(0)?;
+        // What `ANALYZE` keeps is nobody's schema.
+        let stored = schema_of(&self.connection)?;
+        let is_ours =
+            |sql: &Option<String>| !sql.as_ref().is_some_and(|sql| sql.starts_with("CREATE TABLE sqlite_stat"));
+        Ok(stored.into_iter().filter(is_ours).eq(schema_of(&fresh.connection)?))
     }
 
     fn migrate(&mut self, from: usize) -> Result<(), StorageError> {
@@ -255,7 +311,7 @@ fn prepare_file(path: &Path) -> Result<(), StorageError> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one place that opens databases")]
-fn connect(path: &Path, access: Access) -> rusqlite::Result<Connection> {
+pub(super) fn connect(path: &Path, access: Access) -> rusqlite::Result<Connection> {
     // Not `SQLITE_OPEN_URI`, which rusqlite's default has: a path is a path, whatever it looks like.
     let shared = OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_EXRESCODE;
     let access = match access {
@@ -265,8 +321,32 @@ fn connect(path: &Path, access: Access) -> rusqlite::Result<Connection> {
     Connection::open_with_flags(path, shared | access)
 }
 
+/// Opens a file that nobody has open and that does not change, without locks and without a file beside it.
+#[expect(clippy::disallowed_methods, reason = "the one place that opens databases")]
+pub(super) fn connect_frozen(path: &Path) -> rusqlite::Result<Connection> {
+    // A URI is the only way to say `immutable`; every byte of the path that could mean something in it is escaped.
+    let mut uri = String::from("file:");
+    for byte in path.as_os_str().as_encoded_bytes() {
+        match byte {
+            b'/' | b'-' | b'.' | b'_' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' => uri.push(char::from(*byte)),
+            b'\\' if cfg!(windows) => uri.push('/'),
+            byte => uri.extend(['%', hex_digit(byte >> 4), hex_digit(byte & 15)]),
+        }
+    }
+    uri.push_str("?mode=ro&immutable=1");
+    let flags = OpenFlags::SQLITE_OPEN_NO_MUTEX
+        | OpenFlags::SQLITE_OPEN_EXRESCODE
+        | OpenFlags::SQLITE_OPEN_READ_ONLY
+        | OpenFlags::SQLITE_OPEN_URI;
+    Connection::open_with_flags(uri, flags)
+}
+
+fn hex_digit(value: u8) -> char {
+    char::from_digit(u32::from(value), 16).unwrap_or('0')
+}
+
 /// SQLite's message alone, without rusqlite's wrapping.
-fn plain_words(error: &rusqlite::Error) -> String {
+pub(super) fn plain_words(error: &rusqlite::Error) -> String {
     match error {
         rusqlite::Error::SqliteFailure(_, Some(message)) => message.clone(),
         other => other.to_string(),

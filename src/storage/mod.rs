@@ -2,26 +2,36 @@
 //!
 //! It stores and finds; what may be stored is decided above.
 
+mod as_is;
+mod auditor_token;
+mod chain;
 mod channel;
 mod database;
 mod history;
+mod integrity;
 mod lock;
 mod match_expression;
 mod occurrences;
 mod owner;
 mod readers;
+mod reference;
 mod relevance;
 mod search;
 mod search_query;
 mod search_text;
 mod write;
 
+pub use as_is::{AsIs, Opened};
+pub use auditor_token::AuditorTokenRow;
+pub use chain::{ChainItem, ChainRow, Coverage, CoveredMessage, CoveredVersion, ScanPlace};
 pub use channel::{ChannelKey, ChannelRow, NewChannel};
 pub use database::{Access, Database, StorageError};
 pub use history::{LoggedEvent, LoggedKind, MessageRow, Span};
 pub use lock::{DatabaseLock, LockError};
 pub use occurrences::occurrences;
 pub use readers::Readers;
+pub use reference::{ReferenceDatabase, ReferenceMessage};
+pub use rusqlite::InterruptHandle;
 pub use search::{Found, MAX_RANKED, SearchOrder, SearchRequest};
 pub use search_query::{NotAUserPrefix, SearchFilters, SearchQuery, TextQuery, UserPrefix};
 pub use search_text::has_words;

@@ -27,11 +27,11 @@ pub(super) const SILENCE: Duration = Duration::from_secs(75);
 const MAX_MESSAGE_BYTES: usize = 4 * 1024 * 1024;
 
 /// An open connection.
-pub(super) struct Connection(WebSocketStream<MaybeTlsStream<TcpStream>>);
+pub(in crate::cli) struct Connection(WebSocketStream<MaybeTlsStream<TcpStream>>);
 
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum OpenError {
+pub(in crate::cli) enum OpenError {
     /// The server refuses this token (401).
     #[error("the server refuses the token: {0}")]
     Token(String),
@@ -60,7 +60,7 @@ impl OpenError {
 
 /// How a connection ended or what came of it.
 #[derive(Debug)]
-pub(super) enum Received {
+pub(in crate::cli) enum Received {
     /// A frame.
     Text(String),
     /// Something that only shows that the server lives.
@@ -74,7 +74,7 @@ impl Connection {
     ///
     /// The token goes into a header, where no log of a proxy has it. A server that knows the query only (the reference
     /// does) says that there is none, and gets it there.
-    pub(super) async fn open(url: &Url, token: &Secret) -> Result<Self, OpenError> {
+    pub(in crate::cli) async fn open(url: &Url, token: &Secret) -> Result<Self, OpenError> {
         match Self::attempt(url, Some(token)).await {
             Err(OpenError::Token(word)) if word == "missing_token" => {
                 let mut url = url.clone();
@@ -108,7 +108,7 @@ impl Connection {
     }
 
     /// Sends all of `frames`.
-    pub(super) async fn send(&mut self, frames: Vec<String>) -> Result<(), String> {
+    pub(in crate::cli) async fn send(&mut self, frames: Vec<String>) -> Result<(), String> {
         if frames.is_empty() {
             return Ok(());
         }
@@ -125,7 +125,7 @@ impl Connection {
     }
 
     /// What comes next. Nothing is lost when this is dropped half-way.
-    pub(super) async fn receive(&mut self) -> Received {
+    pub(in crate::cli) async fn receive(&mut self) -> Received {
         match self.0.next().await {
             Some(Ok(Message::Text(text))) => Received::Text(text.as_str().to_owned()),
             Some(Ok(Message::Close(Some(frame)))) => {
@@ -142,7 +142,7 @@ impl Connection {
     }
 
     /// Says goodbye. A server that does not answer is not waited for.
-    pub(super) async fn close(mut self) {
+    pub(in crate::cli) async fn close(mut self) {
         tokio::time::timeout(Duration::from_secs(1), self.0.close(None)).await.ok();
     }
 }

@@ -1,0 +1,98 @@
+//! A database as the source.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::judgement::{Checked, Presented};
+use super::report::{Level, Report};
+use super::{Request, progress};
+use crate::channels::audit::{AuditError, AuditWatch, DatabaseAudit};
+use crate::cli::CliError;
+use crate::keys::PublicKey;
+use crate::storage::StorageError;
+
+/// How often the bar is brought up to date.
+const TICK: Duration = Duration::from_millis(100);
+
+/// How long a verification that was told to stop may take to clear up.
+const STOPPING: Duration = Duration::from_secs(5);
+
+/// Verifies the database at `path`.
+pub(super) async fn verify(request: &Request<'_>, path: PathBuf) -> Result<Report, CliError> {
+    let audit = DatabaseAudit::open(&path).map_err(|error| cannot_read(&error))?;
+    let presented = presented(request, &audit, &path)?;
+    let judge = request.judge()?;
+    let trusted = judge.trust(&presented)?;
+    let options = judge.options(&trusted);
+
+    let watch = Arc::new(AuditWatch::default());
+    let watched = watch.clone();
+    let mut work = tokio::task::spawn_blocking(move || {
+        let findings = audit.run(options, &watched);
+        (audit, findings)
+    });
+    let bar = progress::bar(request.globals, None);
+    let (audit, findings) = loop {
+        tokio::select! {
+            done = &mut work => break done.map_err(|error| CliError::failed(error.to_string()))?,
+            () = tokio::time::sleep(TICK) => bar.set_position(watch.entries()),
+            _ = tokio::signal::ctrl_c() => {
+                watch.stop();
+                tokio::time::timeout(STOPPING, &mut work).await.ok();
+                return Err(CliError::interrupted());
+            }
+        }
+    };
+    bar.finish_and_clear();
+    let findings = findings.map_err(|error| cannot_verify(&error))?;
+    let checked = Checked {
+        verified: findings.verified,
+        notes: findings.notes,
+        chain_time: findings.chain_time,
+        level: Level::FullAndContents,
+        is_whole: true,
+    };
+    let (mut report, evidence) = judge.conclude(&presented, trusted, checked)?;
+    if let Some(evidence) = evidence {
+        let mut entries = Vec::new();
+        audit
+            .entries(evidence.first_entry(), evidence.count(), |entry| entries.push(entry))
+            .map_err(|error| cannot_read(&error))?;
+        judge.keep_evidence(&evidence, &entries, &mut report)?;
+    }
+    Ok(report)
+}
+
+fn presented(request: &Request<'_>, audit: &DatabaseAudit, path: &std::path::Path) -> Result<Presented, CliError> {
+    let (named_id, named_key) = match audit.identity() {
+        Err(error) if error.is_damage() => (None, None),
+        read => read.map_err(|error| cannot_read(&error))?,
+    };
+    let key = named_key.and_then(|bytes| PublicKey::from_bytes(&bytes).ok());
+    let configured = request.configured.server_id.as_ref().map(|id| id.as_str().to_owned());
+    let server_id = named_id.or(configured);
+    let memory_key = match (&server_id, request.args.public_key.or(key).or(request.configured.public_key)) {
+        (Some(id), _) => format!("database of {}", id.to_lowercase()),
+        (None, Some(key)) => format!("database signed by {key}"),
+        (None, None) => "database".to_owned(),
+    };
+    Ok(Presented { source: path.display().to_string(), memory_key, server_id, key, head: None })
+}
+
+fn cannot_read(error: &StorageError) -> CliError {
+    let cli = CliError::failed(error.to_string());
+    match error {
+        StorageError::Foreign { .. } => cli.hint("an encrypted or truncated file looks like this as well"),
+        _ => cli,
+    }
+}
+
+fn cannot_verify(error: &AuditError) -> CliError {
+    match error {
+        AuditError::Storage(error) => cannot_read(error),
+        AuditError::Stopped => CliError::interrupted(),
+        AuditError::Changed => CliError::failed("the database changed while it was read: a server started on it")
+            .hint("verify it again; while a server runs that is no obstacle"),
+    }
+}

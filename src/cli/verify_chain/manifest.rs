@@ -1,0 +1,272 @@
+//! A running server as the source: its manifest, its signed head, its entries, and with `--contents` its messages.
+
+use std::time::{Duration, Instant};
+
+use indicatif::ProgressBar;
+use reqwest::Client;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use url::Url;
+
+use super::contents::Contents;
+use super::judgement::{Checked, Presented};
+use super::report::{Level, Report};
+use super::stream::{EntryStream, Shown, client, refused, words};
+use super::{Request, progress};
+use crate::cli::CliError;
+use crate::ids::ChainIndex;
+use crate::keys::PublicKey;
+use crate::logchain::{Break, BreakKind, Entry, SignedHead, Verifier, VerifyOptions};
+use crate::secret::Secret;
+
+/// A manifest with many extensions has a few KiB.
+const MAX_ANSWER_BYTES: usize = 256 * 1024;
+
+/// The manifest, as far as it matters here.
+#[derive(Debug, Deserialize)]
+struct Manifest {
+    server_id: String,
+    public_key: String,
+    log_chain: Option<Routes>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Routes {
+    entries_url: String,
+    head_url: String,
+}
+
+/// A server and where its log is.
+struct Server {
+    client: Client,
+    manifest_url: Url,
+    entries_url: Url,
+    head_url: Url,
+    id: String,
+    key: PublicKey,
+    token: Option<Secret>,
+}
+
+/// Verifies the log of the server at `url`.
+pub(super) async fn verify(request: &Request<'_>, url: &str, token: Option<Secret>) -> Result<Report, CliError> {
+    tokio::select! {
+        report = verify_server(request, url, token) => report,
+        _ = tokio::signal::ctrl_c() => Err(CliError::interrupted()),
+    }
+}
+
+async fn verify_server(request: &Request<'_>, url: &str, token: Option<Secret>) -> Result<Report, CliError> {
+    let server = Server::find(url, Duration::from_secs(request.args.timeout), token).await?;
+    let head: SignedHead = fetch(&server.client, &server.head_url, "the signed head").await?;
+    let judge = request.judge()?;
+    let presented = Presented {
+        source: server.manifest_url.to_string(),
+        memory_key: format!("{} {}", server.manifest_url.origin().ascii_serialization(), server.id.to_lowercase()),
+        server_id: Some(server.id.clone()),
+        key: Some(server.key),
+        head: Some(head.clone()),
+    };
+    let trusted = judge.trust(&presented)?;
+    let checked = server.check(request, judge.options(&trusted), &head).await?;
+    let (mut report, evidence) = judge.conclude(&presented, trusted, checked)?;
+    if let Some(evidence) = evidence {
+        let entries = server.entries(evidence.first_entry(), u64::from(evidence.count())).await.unwrap_or_default();
+        judge.keep_evidence(&evidence, &entries, &mut report)?;
+    }
+    Ok(report)
+}
+
+impl Server {
+    async fn find(url: &str, patience: Duration, token: Option<Secret>) -> Result<Self, CliError> {
+        let manifest_url = manifest_url(url)?;
+        let client = client(&manifest_url, patience)?;
+        let manifest: Manifest = fetch(&client, &manifest_url, "the manifest").await?;
+        let routes = manifest.log_chain.ok_or_else(|| {
+            CliError::failed("the server does not offer its log: its manifest has no `log_chain`")
+                .hint("its operator can switch it on with FEATURE_LOG_CHAIN; the Go reference server can't")
+        })?;
+        let key = PublicKey::from_hex(&manifest.public_key)
+            .map_err(|error| CliError::failed(format!("the manifest's `public_key` is none: {error}")))?;
+        let route = |path: &str| {
+            let joined = manifest_url.join(path).ok().filter(|url| url.origin() == manifest_url.origin());
+            // Elsewhere the token would be sent to somebody else.
+            joined.ok_or_else(|| CliError::failed(format!("the manifest names a log on another server: {path}")))
+        };
+        let (entries_url, head_url) = (route(&routes.entries_url)?, route(&routes.head_url)?);
+        let id = manifest.server_id;
+        Ok(Self { client, manifest_url, entries_url, head_url, id, key, token })
+    }
+
+    /// Streams the entries up to the signed head through the verifier. What is appended meanwhile is for the next time.
+    async fn check(
+        &self,
+        request: &Request<'_>,
+        options: VerifyOptions,
+        head: &SignedHead,
+    ) -> Result<Checked, CliError> {
+        let from = options.from;
+        let elsewhere = options.remembered.filter(|(index, _)| *index < from && index.0 < head.head.length);
+        let mut verifier = Verifier::new(options, Verifier::all_cores());
+        if head.server_id.to_lowercase() != self.id.to_lowercase() {
+            let detail = format!("the signed head is of server {}", head.server_id);
+            verifier.note(Break::overall(BreakKind::Forked, detail));
+        }
+        if let Some((index, hash)) = elsewhere
+            && let Some(shown) = self.shown(index, 1).await?.first().filter(|shown| shown.hash() != hash)
+        {
+            let detail = format!("the entry has hash {}, and {hash} was seen here before", shown.hash());
+            verifier.note(Break::at(index, BreakKind::Forked, detail));
+        }
+        let contents = match &self.token {
+            Some(token) if request.args.contents => Some(Contents::open(&self.manifest_url, token, from).await?),
+            _ => None,
+        };
+        let bar = progress::bar(request.globals, Some(head.head.length.saturating_sub(from.0)));
+        let mut pass = Pass { verifier, contents, is_sealed: false, chain_time: Duration::ZERO };
+        pass.run(self.stream(from, head.head.length), &bar).await?;
+        bar.finish_and_clear();
+        pass.finish().await
+    }
+
+    fn stream(&self, from: ChainIndex, end: u64) -> EntryStream {
+        EntryStream::new(self.client.clone(), self.entries_url.clone(), self.token.clone(), from, end)
+    }
+
+    /// Up to `count` entries from `from` on, as they are shown.
+    async fn shown(&self, from: ChainIndex, count: u64) -> Result<Vec<Shown>, CliError> {
+        let end = from.0.saturating_add(count);
+        let mut stream = self.stream(from, end);
+        let mut entries = Vec::new();
+        while stream.next(&mut entries).await? {}
+        Ok(entries)
+    }
+
+    /// Full entries for evidence.
+    async fn entries(&self, from: ChainIndex, count: u64) -> Result<Vec<Entry>, CliError> {
+        let full = |shown| match shown {
+            Shown::Full(entry) => Some(entry),
+            Shown::Sealed(_) => None,
+        };
+        Ok(self.shown(from, count).await?.into_iter().filter_map(full).collect())
+    }
+}
+
+/// One pass over the entries.
+struct Pass {
+    verifier: Verifier,
+    contents: Option<Contents>,
+    is_sealed: bool,
+    /// Without the time that contents take.
+    chain_time: Duration,
+}
+
+impl Pass {
+    async fn run(&mut self, mut stream: EntryStream, bar: &ProgressBar) -> Result<(), CliError> {
+        let mut batch = Vec::new();
+        let mut resumed = Instant::now();
+        while stream.next(&mut batch).await? {
+            batch.drain(..).for_each(|shown| self.take(shown));
+            bar.set_position(self.verifier.entries());
+            if let Some(contents) = self.contents.as_mut().filter(|contents| contents.is_due()) {
+                self.chain_time += resumed.elapsed();
+                contents.settle().await?;
+                resumed = Instant::now();
+            }
+        }
+        self.chain_time += resumed.elapsed();
+        Ok(())
+    }
+
+    fn take(&mut self, shown: Shown) {
+        match shown {
+            Shown::Full(entry) => {
+                self.verifier.push(&entry);
+                if let Some(contents) = &mut self.contents {
+                    contents.expect(&entry);
+                }
+            }
+            Shown::Sealed(entry) => {
+                self.is_sealed = true;
+                self.verifier.push_sealed(entry);
+            }
+        }
+    }
+
+    async fn finish(self) -> Result<Checked, CliError> {
+        let finishing = Instant::now();
+        let mut chain = self.verifier.finish();
+        let chain_time = self.chain_time + finishing.elapsed();
+        let (mut notes, mut level) = (Vec::new(), if self.is_sealed { Level::Sealed } else { Level::Full });
+        if let Some(contents) = self.contents {
+            if self.is_sealed {
+                let problem = "the server shows sealed entries only, which contents can't be compared with";
+                return Err(CliError::failed(problem));
+            }
+            let (breaks, said) = contents.finish().await?;
+            chain.breaks.merge(breaks);
+            notes = said;
+            level = Level::FullAndContents;
+        }
+        Ok(Checked { verified: chain, notes, chain_time, level, is_whole: true })
+    }
+}
+
+/// The manifest's URL, given that or the server's.
+fn manifest_url(text: &str) -> Result<Url, CliError> {
+    let invalid = |problem: String| {
+        CliError::usage(format!("not the URL of a server: {problem}: {text}")).hint("such as https://chat.example.org")
+    };
+    let mut url = Url::parse(text).map_err(|error| invalid(error.to_string()))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(invalid("it is neither http nor https".to_owned()));
+    }
+    let path = url.path().trim_end_matches('/');
+    if !path.ends_with("/manifest") {
+        let path = format!("{path}/manifest");
+        url.set_path(&path);
+    }
+    Ok(url)
+}
+
+/// Fetches and reads a small JSON answer.
+async fn fetch<T: DeserializeOwned>(client: &Client, url: &Url, what: &str) -> Result<T, CliError> {
+    let failed = |error: reqwest::Error| {
+        let hint = if error.is_connect() { "is the server running there, and its certificate good?" } else { "" };
+        let failure = CliError::failed(format!("cannot read {what} from {url}: {}", words(&error)));
+        if hint.is_empty() { failure } else { failure.hint(hint) }
+    };
+    let mut response = client.get(url.clone()).send().await.map_err(failed)?;
+    if !response.status().is_success() {
+        return Err(refused(what, response.status()));
+    }
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(failed)? {
+        if body.len() + chunk.len() > MAX_ANSWER_BYTES {
+            return Err(CliError::failed(format!("{what} at {url} is too long to be one")));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    serde_json::from_slice(&body).map_err(|error| {
+        CliError::failed(format!("what is at {url} is not {what}: {error}")).hint("is this the URL of a Zync server?")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::manifest_url;
+
+    #[test]
+    fn the_manifest_is_found_from_the_server_s_url() {
+        for (given, meant) in [
+            ("http://h:1", "http://h:1/manifest"),
+            ("http://h:1/", "http://h:1/manifest"),
+            ("http://h:1/manifest", "http://h:1/manifest"),
+            ("https://h/zync/", "https://h/zync/manifest"),
+        ] {
+            assert_eq!(manifest_url(given).expect("a URL").as_str(), meant);
+        }
+        for bad in ["", "h", "ftp://h", "file:///etc/passwd"] {
+            assert!(manifest_url(bad).is_err(), "{bad}");
+        }
+    }
+}

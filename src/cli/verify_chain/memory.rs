@@ -1,0 +1,249 @@
+//! What a verifier remembers: for each source, the key and the last head that it accepted.
+//!
+//! One JSON file in the platform's state directory, mode 0600, replaced as a whole. It is what catches a log that was
+//! written anew, so a file that is damaged, foreign, or in others' hands is an error and never an empty memory.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use directories::ProjectDirs;
+use serde::{Deserialize, Serialize};
+use tempfile::NamedTempFile;
+
+use crate::cli::CliError;
+use crate::logchain::{EntryHash, SignedHead};
+use crate::time::Timestamp;
+
+/// Tells the file from any other.
+const FORMAT: &str = "coms verify-chain memory";
+const VERSION: u32 = 1;
+
+/// More than ten thousand servers.
+const MAX_FILE_BYTES: u64 = 16 * 1024 * 1024;
+
+/// The head of a log that was found good.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Remembered {
+    /// The server's id, if the source named one.
+    pub(super) server_id: Option<String>,
+    /// The key that signed, in hex.
+    pub(super) public_key: String,
+    /// How many entries there were.
+    pub(super) length: u64,
+    /// The hash of the last, in hex.
+    pub(super) hash: String,
+    /// The time of that entry, or of the head, in milliseconds since the epoch.
+    pub(super) timestamp: u64,
+    /// The server's word for it, where the source had one.
+    pub(super) signed_head: Option<SignedHead>,
+    /// When it was accepted.
+    pub(super) accepted_at: Timestamp,
+}
+
+impl Remembered {
+    /// The hash of the last entry; `None` if the file holds something else.
+    pub(super) fn entry_hash(&self) -> Option<EntryHash> {
+        let mut bytes = [0; 32];
+        hex::decode_to_slice(&self.hash, &mut bytes).ok()?;
+        Some(EntryHash(bytes))
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Contents {
+    format: String,
+    version: u32,
+    sources: BTreeMap<String, Remembered>,
+}
+
+/// The memory in its file.
+#[derive(Debug)]
+pub(super) struct Memory {
+    path: PathBuf,
+    sources: BTreeMap<String, Remembered>,
+}
+
+impl Memory {
+    /// Reads the memory in `path`, by default in the platform's state directory. A missing file is an empty memory.
+    pub(super) fn open(path: Option<&Path>) -> Result<Self, CliError> {
+        let path = path.map(Path::to_owned).or_else(default_path).ok_or_else(|| {
+            CliError::usage("no place to remember what was seen: there is no home directory")
+                .hint("give one with `--state FILE`, or do without with `--no-state`")
+        })?;
+        let sources = read(&path)?;
+        Ok(Self { path, sources })
+    }
+
+    /// The file.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What is remembered of `source`.
+    pub(super) fn of(&self, source: &str) -> Option<&Remembered> {
+        self.sources.get(source)
+    }
+
+    /// How many sources are remembered.
+    pub(super) fn len(&self) -> usize {
+        self.sources.len()
+    }
+
+    /// Remembers `head` for `source`, and keeps what others wrote meanwhile. The file holds the old or the new, never
+    /// a part.
+    pub(super) fn remember(&self, source: &str, head: Remembered) -> Result<(), CliError> {
+        let folder = self.folder()?;
+        let lock_path = self.path.with_extension("lock");
+        let lock = private_file(&lock_path).map_err(|error| self.cannot_write(&error))?;
+        lock.lock().map_err(|error| self.cannot_write(&error))?;
+        let mut sources = read(&self.path)?;
+        sources.insert(source.to_owned(), head);
+        let contents = Contents { format: FORMAT.to_owned(), version: VERSION, sources };
+        // A temporary file has mode 0600 from the start.
+        let mut file = NamedTempFile::new_in(&folder).map_err(|error| self.cannot_write(&error))?;
+        let text = serde_json::to_vec_pretty(&contents).map_err(|error| self.cannot_write(&error.into()))?;
+        let written = file.write_all(&text).and_then(|()| file.as_file().sync_all());
+        written.map_err(|error| self.cannot_write(&error))?;
+        file.persist(&self.path).map_err(|error| self.cannot_write(&error.error))?;
+        Ok(())
+    }
+
+    /// The directory of the file, made if it is missing.
+    pub(super) fn folder(&self) -> Result<PathBuf, CliError> {
+        let folder = match self.path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
+            _ => PathBuf::from("."),
+        };
+        fs::create_dir_all(&folder).map_err(|error| self.cannot_write(&error))?;
+        Ok(folder)
+    }
+
+    fn cannot_write(&self, error: &io::Error) -> CliError {
+        CliError::failed(format!("cannot write the memory `{}`: {error}", self.path.display()))
+            .hint("keep it elsewhere with `--state FILE`, or do without with `--no-state`")
+    }
+}
+
+fn default_path() -> Option<PathBuf> {
+    let folders = ProjectDirs::from("", "", "coms")?;
+    let folder = folders.state_dir().unwrap_or_else(|| folders.data_local_dir());
+    Some(folder.join("verify-chain.json"))
+}
+
+fn read(path: &Path) -> Result<BTreeMap<String, Remembered>, CliError> {
+    let shown = path.display();
+    let mut file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
+        Err(error) => {
+            return Err(CliError::failed(format!("cannot read the memory `{shown}`: {error}"))
+                .hint("keep one of your own with `--state FILE`, or do without with `--no-state`"));
+        }
+    };
+    check_owner(path, &file)?;
+    let mut text = String::new();
+    let damaged = |what: String| {
+        CliError::failed(format!("the memory `{shown}` is damaged: {what}"))
+            .hint("bring it back from a copy; without it a log that was written anew can't be told from the old one")
+            .hint("to begin anew, move the file away")
+    };
+    (&mut file).take(MAX_FILE_BYTES).read_to_string(&mut text).map_err(|error| damaged(error.to_string()))?;
+    let contents: Contents = serde_json::from_str(&text).map_err(|error| damaged(error.to_string()))?;
+    if contents.format != FORMAT || contents.version != VERSION {
+        return Err(damaged(format!("it says that it is `{}`, version {}", contents.format, contents.version)));
+    }
+    match contents.sources.iter().find(|(_, head)| head.entry_hash().is_none()) {
+        Some((source, _)) => Err(damaged(format!("the hash for `{source}` is none"))),
+        None => Ok(contents.sources),
+    }
+}
+
+/// Whoever can write to the memory can make the verifier forget.
+#[cfg(unix)]
+fn check_owner(path: &Path, file: &File) -> Result<(), CliError> {
+    use std::os::unix::fs::MetadataExt as _;
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        return Err(CliError::usage(format!("the memory `{}` is no file", path.display())));
+    }
+    // A file that this process just made belongs to whom it runs as.
+    let own = tempfile::tempfile()?.metadata()?.uid();
+    if metadata.uid() != own {
+        return Err(CliError::failed(format!("the memory `{}` belongs to someone else", path.display()))
+            .hint("keep one of your own with `--state FILE`"));
+    }
+    if metadata.mode() & 0o022 != 0 {
+        return Err(CliError::failed(format!("the memory `{}` can be written by others", path.display()))
+            .hint(format!("look whether it is as you left it, then: chmod 600 '{}'", path.display())));
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn check_owner(_: &Path, _: &File) -> Result<(), CliError> {
+    Ok(())
+}
+
+/// Opens or makes a file that only its owner can read.
+fn private_file(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    options.create(true).truncate(false).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn head(length: u64) -> Remembered {
+        Remembered {
+            server_id: None,
+            public_key: "00".repeat(32),
+            length,
+            hash: "11".repeat(32),
+            timestamp: 5,
+            signed_head: None,
+            accepted_at: Timestamp::from_unix_ms(7),
+        }
+    }
+
+    #[test]
+    fn what_is_remembered_is_read_again_and_two_writers_keep_each_other_s() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("deeper/memory.json");
+        let (one, two) = (Memory::open(Some(&path)).expect("empty"), Memory::open(Some(&path)).expect("empty"));
+        one.remember("a", head(1)).expect("written");
+        two.remember("b", head(2)).expect("written");
+        let both = Memory::open(Some(&path)).expect("a memory");
+        assert_eq!((both.of("a"), both.of("b"), both.len()), (Some(&head(1)), Some(&head(2)), 2));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_file_is_for_its_owner_alone_and_others_hands_are_refused() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("memory.json");
+        Memory::open(Some(&path)).expect("empty").remember("a", head(1)).expect("written");
+        assert_eq!(fs::metadata(&path).expect("a file").permissions().mode() & 0o777, 0o600);
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).expect("a mode");
+        assert!(Memory::open(Some(&path)).expect_err("refused").describe().contains("by others"));
+    }
+
+    #[test]
+    fn a_damaged_memory_is_never_an_empty_one() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("memory.json");
+        Memory::open(Some(&path)).expect("empty").remember("a", head(1)).expect("written");
+        let good = fs::read_to_string(&path).expect("text");
+        let bad_hash = good.replace(&"11".repeat(32), "11");
+        for text in ["", "{}", "nonsense", &good[..good.len() / 2], &good.replace("memory", "diary"), &bad_hash] {
+            fs::write(&path, text).expect("a file");
+            assert!(Memory::open(Some(&path)).expect_err("refused").describe().contains("damaged"), "{text}");
+        }
+    }
+}
