@@ -37,6 +37,7 @@ Register-ArgumentCompleter -Native -CommandName 'coms' -ScriptBlock {
             [CompletionResult]::new('init', 'init', [CompletionResultType]::ParameterValue, 'Write the configuration: ask for what is needed, make the keys, check everything')
             [CompletionResult]::new('keygen', 'keygen', [CompletionResultType]::ParameterValue, 'Make a key pair for a server, as lines of a `.env` file')
             [CompletionResult]::new('serve', 'serve', [CompletionResultType]::ParameterValue, 'Run the server')
+            [CompletionResult]::new('search', 'search', [CompletionResultType]::ParameterValue, 'Find messages by what they say, newest first')
             [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print the completions for a shell')
             [CompletionResult]::new('man', 'man', [CompletionResultType]::ParameterValue, 'Print the manual page of the program or of one command')
             [CompletionResult]::new('token', 'token', [CompletionResultType]::ParameterValue, 'Issue and revoke tokens')
@@ -116,6 +117,26 @@ Register-ArgumentCompleter -Native -CommandName 'coms' -ScriptBlock {
             [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Print more; twice for everything')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
+        'coms;search' {
+            [CompletionResult]::new('--channel', '--channel', [CompletionResultType]::ParameterName, 'Only in this channel; repeated, in any of them')
+            [CompletionResult]::new('--user', '--user', [CompletionResultType]::ParameterName, 'Only by this user, given by id or its first digits; repeated, by any of them')
+            [CompletionResult]::new('--before', '--before', [CompletionResultType]::ParameterName, 'Only messages written before this date, time or duration ago')
+            [CompletionResult]::new('--after', '--after', [CompletionResultType]::ParameterName, 'Only messages written at this date, time or duration ago, or later')
+            [CompletionResult]::new('--limit', '--limit', [CompletionResultType]::ParameterName, 'Show at most this many messages')
+            [CompletionResult]::new('--sort', '--sort', [CompletionResultType]::ParameterName, 'What comes first')
+            [CompletionResult]::new('--db', '--db', [CompletionResultType]::ParameterName, 'Read this database [default: the configured one]')
+            [CompletionResult]::new('-e', '-e', [CompletionResultType]::ParameterName, 'Read the configuration from this file, which must exist [default: `.env` if there is one]')
+            [CompletionResult]::new('--env-file', '--env-file', [CompletionResultType]::ParameterName, 'Read the configuration from this file, which must exist [default: `.env` if there is one]')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to colour what is printed')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print each message as a line of JSON')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print less: results and errors only')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print less: results and errors only')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Print more; twice for everything')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Print more; twice for everything')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             break
         }
         'coms;completions' {
@@ -276,6 +297,7 @@ Register-ArgumentCompleter -Native -CommandName 'coms' -ScriptBlock {
             [CompletionResult]::new('init', 'init', [CompletionResultType]::ParameterValue, 'Write the configuration: ask for what is needed, make the keys, check everything')
             [CompletionResult]::new('keygen', 'keygen', [CompletionResultType]::ParameterValue, 'Make a key pair for a server, as lines of a `.env` file')
             [CompletionResult]::new('serve', 'serve', [CompletionResultType]::ParameterValue, 'Run the server')
+            [CompletionResult]::new('search', 'search', [CompletionResultType]::ParameterValue, 'Find messages by what they say, newest first')
             [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print the completions for a shell')
             [CompletionResult]::new('man', 'man', [CompletionResultType]::ParameterValue, 'Print the manual page of the program or of one command')
             [CompletionResult]::new('token', 'token', [CompletionResultType]::ParameterValue, 'Issue and revoke tokens')
@@ -296,6 +318,9 @@ Register-ArgumentCompleter -Native -CommandName 'coms' -ScriptBlock {
             break
         }
         'coms;help;serve' {
+            break
+        }
+        'coms;help;search' {
             break
         }
         'coms;help;completions' {

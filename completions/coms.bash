@@ -37,6 +37,9 @@ _coms() {
             coms,man)
                 cmd="coms__subcmd__man"
                 ;;
+            coms,search)
+                cmd="coms__subcmd__search"
+                ;;
             coms,serve)
                 cmd="coms__subcmd__serve"
                 ;;
@@ -66,6 +69,9 @@ _coms() {
                 ;;
             coms__subcmd__help,man)
                 cmd="coms__subcmd__help__subcmd__man"
+                ;;
+            coms__subcmd__help,search)
+                cmd="coms__subcmd__help__subcmd__search"
                 ;;
             coms__subcmd__help,serve)
                 cmd="coms__subcmd__help__subcmd__serve"
@@ -140,7 +146,7 @@ _coms() {
 
     case "${cmd}" in
         coms)
-            opts="-q -v -e -h -V --quiet --verbose --color --env-file --help --version dev chat init keygen serve completions man token verify-chain help"
+            opts="-q -v -e -h -V --quiet --verbose --color --env-file --help --version dev chat init keygen serve search completions man token verify-chain help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -256,7 +262,7 @@ _coms() {
             return 0
             ;;
         coms__subcmd__help)
-            opts="dev chat init keygen serve completions man token verify-chain help"
+            opts="dev chat init keygen serve search completions man token verify-chain help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -354,6 +360,20 @@ _coms() {
             return 0
             ;;
         coms__subcmd__help__subcmd__man)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coms__subcmd__help__subcmd__search)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -524,6 +544,60 @@ _coms() {
                 return 0
             fi
             case "${prev}" in
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coms__subcmd__search)
+            opts="-e -q -v -h --channel --user --before --after --limit --sort --json --db --env-file --quiet --verbose --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --channel)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --user)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --before)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --after)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --limit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --sort)
+                    COMPREPLY=($(compgen -W "newest relevance" -- "${cur}"))
+                    return 0
+                    ;;
+                --db)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --env-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -e)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0

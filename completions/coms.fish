@@ -37,6 +37,7 @@ complete -c coms -n "__fish_coms_needs_command" -f -a "chat" -d 'Talk on a serve
 complete -c coms -n "__fish_coms_needs_command" -f -a "init" -d 'Write the configuration: ask for what is needed, make the keys, check everything'
 complete -c coms -n "__fish_coms_needs_command" -f -a "keygen" -d 'Make a key pair for a server, as lines of a `.env` file'
 complete -c coms -n "__fish_coms_needs_command" -f -a "serve" -d 'Run the server'
+complete -c coms -n "__fish_coms_needs_command" -f -a "search" -d 'Find messages by what they say, newest first'
 complete -c coms -n "__fish_coms_needs_command" -f -a "completions" -d 'Print the completions for a shell'
 complete -c coms -n "__fish_coms_needs_command" -f -a "man" -d 'Print the manual page of the program or of one command'
 complete -c coms -n "__fish_coms_needs_command" -f -a "token" -d 'Issue and revoke tokens'
@@ -93,6 +94,22 @@ never\t''"
 complete -c coms -n "__fish_coms_using_subcommand serve" -s q -l quiet -d 'Print less: results and errors only'
 complete -c coms -n "__fish_coms_using_subcommand serve" -s v -l verbose -d 'Print more; twice for everything'
 complete -c coms -n "__fish_coms_using_subcommand serve" -s h -l help -d 'Print help'
+complete -c coms -n "__fish_coms_using_subcommand search" -l channel -d 'Only in this channel; repeated, in any of them' -r
+complete -c coms -n "__fish_coms_using_subcommand search" -l user -d 'Only by this user, given by id or its first digits; repeated, by any of them' -r
+complete -c coms -n "__fish_coms_using_subcommand search" -l before -d 'Only messages written before this date, time or duration ago' -r
+complete -c coms -n "__fish_coms_using_subcommand search" -l after -d 'Only messages written at this date, time or duration ago, or later' -r
+complete -c coms -n "__fish_coms_using_subcommand search" -l limit -d 'Show at most this many messages' -r
+complete -c coms -n "__fish_coms_using_subcommand search" -l sort -d 'What comes first' -r -f -a "newest\t'The newest message'
+relevance\t'The message that fits best, of the newest thousand that match'"
+complete -c coms -n "__fish_coms_using_subcommand search" -l db -d 'Read this database [default: the configured one]' -r -F
+complete -c coms -n "__fish_coms_using_subcommand search" -s e -l env-file -d 'Read the configuration from this file, which must exist [default: `.env` if there is one]' -r -F
+complete -c coms -n "__fish_coms_using_subcommand search" -l color -d 'When to colour what is printed' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c coms -n "__fish_coms_using_subcommand search" -l json -d 'Print each message as a line of JSON'
+complete -c coms -n "__fish_coms_using_subcommand search" -s q -l quiet -d 'Print less: results and errors only'
+complete -c coms -n "__fish_coms_using_subcommand search" -s v -l verbose -d 'Print more; twice for everything'
+complete -c coms -n "__fish_coms_using_subcommand search" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c coms -n "__fish_coms_using_subcommand completions" -l color -d 'When to colour what is printed' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -145,14 +162,15 @@ complete -c coms -n "__fish_coms_using_subcommand verify-chain" -l json -d 'Prin
 complete -c coms -n "__fish_coms_using_subcommand verify-chain" -s q -l quiet -d 'Print less: results and errors only'
 complete -c coms -n "__fish_coms_using_subcommand verify-chain" -s v -l verbose -d 'Print more; twice for everything'
 complete -c coms -n "__fish_coms_using_subcommand verify-chain" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from dev chat init keygen serve completions man token verify-chain help" -f -a "dev" -d 'Try it out: a server, a Central of its own, and two people\'s tokens, all on this machine'
-complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from dev chat init keygen serve completions man token verify-chain help" -f -a "chat" -d 'Talk on a server, from a terminal or a script'
-complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from dev chat init keygen serve completions man token verify-chain help" -f -a "init" -d 'Write the configuration: ask for what is needed, make the keys, check everything'
-complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from dev chat init keygen serve completions man token verify-chain help" -f -a "keygen" -d 'Make a key pair for a server, as lines of a `.env` file'
-complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from dev chat init keygen serve completions man token verify-chain help" -f -a "serve" -d 'Run the server'
-complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from dev chat init keygen serve completions man token verify-chain help" -f -a "completions" -d 'Print the completions for a shell'
-complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from dev chat init keygen serve completions man token verify-chain help" -f -a "man" -d 'Print the manual page of the program or of one command'
-complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from dev chat init keygen serve completions man token verify-chain help" -f -a "token" -d 'Issue and revoke tokens'
-complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from dev chat init keygen serve completions man token verify-chain help" -f -a "verify-chain" -d 'Check that a server\'s log is whole, signed, and still the one that was seen before'
-complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from dev chat init keygen serve completions man token verify-chain help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from dev chat init keygen serve search completions man token verify-chain help" -f -a "dev" -d 'Try it out: a server, a Central of its own, and two people\'s tokens, all on this machine'
+complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from dev chat init keygen serve search completions man token verify-chain help" -f -a "chat" -d 'Talk on a server, from a terminal or a script'
+complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from dev chat init keygen serve search completions man token verify-chain help" -f -a "init" -d 'Write the configuration: ask for what is needed, make the keys, check everything'
+complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from dev chat init keygen serve search completions man token verify-chain help" -f -a "keygen" -d 'Make a key pair for a server, as lines of a `.env` file'
+complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from dev chat init keygen serve search completions man token verify-chain help" -f -a "serve" -d 'Run the server'
+complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from dev chat init keygen serve search completions man token verify-chain help" -f -a "search" -d 'Find messages by what they say, newest first'
+complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from dev chat init keygen serve search completions man token verify-chain help" -f -a "completions" -d 'Print the completions for a shell'
+complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from dev chat init keygen serve search completions man token verify-chain help" -f -a "man" -d 'Print the manual page of the program or of one command'
+complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from dev chat init keygen serve search completions man token verify-chain help" -f -a "token" -d 'Issue and revoke tokens'
+complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from dev chat init keygen serve search completions man token verify-chain help" -f -a "verify-chain" -d 'Check that a server\'s log is whole, signed, and still the one that was seen before'
+complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from dev chat init keygen serve search completions man token verify-chain help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c coms -n "__fish_coms_using_subcommand help; and __fish_seen_subcommand_from token" -f -a "auditor" -d 'Tokens for auditors, who read the full log chain and nothing else'

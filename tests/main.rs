@@ -12,6 +12,7 @@ mod cli;
 mod generated;
 mod layers;
 mod sandbox;
+mod search;
 mod support;
 #[cfg(unix)]
 mod wizard;

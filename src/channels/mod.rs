@@ -19,5 +19,5 @@ pub use directory::Directory;
 pub use log_page::{LogPage, Sealing};
 pub use moment::moment;
 pub use query::{MAX_TERM_CHARS, MAX_TERMS, QueryError, parse_query};
-pub use reading::Reading;
+pub use reading::{Reading, shown_message};
 pub use writer::{Command, Outcome, Outlet, Writer, WriterOptions, WriterState};

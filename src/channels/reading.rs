@@ -147,7 +147,7 @@ fn history(
     let mut messages = Vec::new();
     database.history(channel, span, limit, |row| {
         let ends = page.takes(row_bytes(&row));
-        messages.push(message(row));
+        messages.push(shown_message(row));
         ends
     })?;
     let has_more = page.is_full || messages.len() == limit as usize;
@@ -175,7 +175,7 @@ fn search(
         }
         // Counted; whether it was the last one, the page itself remembers.
         let _ = page.takes(row_bytes(&row));
-        messages.push(message(row));
+        messages.push(shown_message(row));
     }
     Ok((messages, page.is_full || found.timed_out))
 }
@@ -217,7 +217,7 @@ fn known_hash(database: &Database, request: &Sync) -> Result<Option<[u8; 32]>, U
 }
 
 /// The message as it is shown.
-pub(super) fn message(row: MessageRow) -> Message {
+pub fn shown_message(row: MessageRow) -> Message {
     Message {
         id: row.id,
         channel_id: row.channel_id,

@@ -4,6 +4,7 @@
 
 mod chat;
 mod completions;
+mod database_argument;
 mod dev;
 mod editor;
 mod error;
@@ -13,6 +14,7 @@ mod init;
 mod keygen;
 mod man;
 mod printable;
+mod search;
 mod secret_argument;
 mod serve;
 mod settings;
@@ -50,6 +52,7 @@ enum Command {
     Init(init::Init),
     Keygen(keygen::Keygen),
     Serve(serve::Serve),
+    Search(search::Search),
     Completions(completions::Completions),
     Man(man::Man),
     Token(token::Token),
@@ -83,6 +86,7 @@ fn run(cli: Cli) -> Result<Exit, CliError> {
         Some(Command::Init(command)) => command.run(globals),
         Some(Command::Keygen(command)) => command.run(globals),
         Some(Command::Serve(command)) => command.run(globals),
+        Some(Command::Search(command)) => command.run(globals),
         Some(Command::Completions(command)) => command.run(),
         Some(Command::Man(command)) => command.run(),
         Some(Command::Token(command)) => command.run(globals),

@@ -190,7 +190,10 @@ impl Database {
     pub(super) fn from_connection(connection: Connection, path: &Path, access: Access) -> Result<Self, StorageError> {
         let mut database = Self { connection, path: path.to_owned() };
         database.configure(access).map_err(|error| database.opening_error(&error))?;
-        database.check_schema(access)?;
+        database.check_schema(access).map_err(|error| match error {
+            StorageError::Sqlite(error) => database.opening_error(&error),
+            other => other,
+        })?;
         Ok(database)
     }
 

@@ -45,7 +45,8 @@ fn units(content: &str) -> Vec<Unit> {
     let mut rest = content;
     let mut at = 0;
     while let Some(cluster) = first_cluster(rest) {
-        let place = at..at + cluster.len();
+        // What nobody sees at its end is not marked.
+        let place = at..at + cluster.trim_end_matches(is_invisible).len();
         for c in folded(cluster) {
             let kind = Kind::of(c);
             match (kind, units.last_mut()) {
@@ -62,7 +63,7 @@ fn units(content: &str) -> Vec<Unit> {
             before = kind;
         }
         rest = rest.get(cluster.len()..).unwrap_or_default();
-        at = place.end;
+        at += cluster.len();
     }
     units
 }

@@ -1,0 +1,47 @@
+//! The part that commands share which read the database directly, a server running on it or not.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{CliError, Globals, SettingsArgs};
+use crate::config::DatabaseConfig;
+use crate::storage::{Access, Database, StorageError};
+
+/// Which database is read.
+#[derive(Debug, Clone, Args)]
+pub(super) struct DatabaseArgs {
+    /// Read this database [default: the configured one]
+    #[arg(long, value_name = "FILE")]
+    db: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) settings: SettingsArgs,
+}
+
+impl DatabaseArgs {
+    /// Opens the database for reading.
+    pub(super) fn open(&self, globals: &Globals) -> Result<Database, CliError> {
+        let (path, hint) = if let Some(path) = &self.db {
+            (path.clone(), "name a database of coms with `--db FILE`")
+        } else {
+            (self.settings.read::<DatabaseConfig>(globals)?.path, "check DB_PATH, or name a database with `--db FILE`")
+        };
+        Database::open(&path, Access::ReadOnly).map_err(|error| storage_error(error, hint))
+    }
+}
+
+/// What the failure means for the command; `elsewhere` says how to read another file.
+fn storage_error(error: StorageError, elsewhere: &str) -> CliError {
+    let hint = match &error {
+        StorageError::Reference { .. } => "take it over with `coms adopt`",
+        StorageError::Newer { .. } => "a later coms wrote it: use that one",
+        StorageError::Foreign { .. } | StorageError::Open { .. } => elsewhere,
+        _ => return failed(error),
+    };
+    failed(error).hint(hint)
+}
+
+/// The command could not do its work because the database failed.
+pub(super) fn failed(error: StorageError) -> CliError {
+    CliError::from(anyhow::Error::from(error))
+}
