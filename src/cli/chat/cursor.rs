@@ -17,6 +17,9 @@ const PAGE: u64 = 500;
 pub(super) struct Cursor {
     /// Whether there is a place to go on from; an empty log is one too.
     started: bool,
+    /// Whether the server sends events in the order of their entries. The reference does not, and counts from an earlier
+    /// index again after some restarts.
+    ordered: bool,
     /// The last entry whose hash is known; `None` for the beginning.
     anchor: Option<u64>,
     anchor_hash: Option<String>,
@@ -32,22 +35,33 @@ impl Cursor {
 
     /// Begins after the entry `head`, whose hash this is.
     pub(super) fn start(&mut self, head: Option<u64>, hash: Option<String>) {
-        *self = Self { started: true, anchor: head, anchor_hash: hash, seen: head };
+        *self = Self { started: true, ordered: self.ordered, anchor: head, anchor_hash: hash, seen: head };
     }
 
-    /// Whether the event of the entry `place` is a new one; from now on it is not. Events that name no entry always are.
+    /// The log is another one: there is no place in it yet.
+    pub(super) fn forget(&mut self) {
+        *self = Self { ordered: self.ordered, ..Self::default() };
+    }
+
+    /// Takes note of whether the server names the head of its log: one that does keeps its order.
+    pub(super) fn greeted(&mut self, names_head: bool) {
+        self.ordered = names_head;
+    }
+
+    /// Whether the event of the entry `place` is a new one; from now on it is not. Events that name no entry always are,
+    /// and so are all where there is no order.
     pub(super) fn advance(&mut self, place: Option<u64>) -> bool {
         let Some(place) = place else { return true };
         let new = self.seen.is_none_or(|seen| place > seen);
         if new {
             self.seen = Some(place);
         }
-        new
+        new || !self.ordered
     }
 
     /// Whether it is time to ask for a newer anchor.
     pub(super) fn wants_anchor(&self) -> bool {
-        self.started && self.seen.unwrap_or(0) >= self.anchor.unwrap_or(0).saturating_add(ANCHOR_EVERY)
+        self.started && self.ordered && self.seen.unwrap_or(0) >= self.anchor.unwrap_or(0).saturating_add(ANCHOR_EVERY)
     }
 
     /// The payload of a `sync` for everything after the anchor.
@@ -75,6 +89,7 @@ mod tests {
     #[test]
     fn each_event_is_new_once() {
         let mut cursor = Cursor::default();
+        cursor.greeted(true);
         cursor.start(Some(4), Some("aGFzaA==".into()));
         assert!(cursor.advance(Some(5)) && cursor.advance(None));
         assert!(!cursor.advance(Some(5)) && !cursor.advance(Some(4)));
@@ -82,8 +97,20 @@ mod tests {
     }
 
     #[test]
+    fn without_an_order_every_event_is_new() {
+        let mut cursor = Cursor::default();
+        cursor.greeted(false);
+        cursor.start(None, None);
+        assert!(cursor.advance(Some(700)) && cursor.advance(Some(0)) && cursor.advance(Some(700)));
+        assert!(!cursor.wants_anchor(), "there is nobody to ask");
+        cursor.greeted(true);
+        assert!(!cursor.advance(Some(700)) && cursor.advance(Some(701)));
+    }
+
+    #[test]
     fn the_anchor_follows() {
         let mut cursor = Cursor::default();
+        cursor.greeted(true);
         assert!(!cursor.wants_anchor());
         cursor.start(None, None);
         assert_eq!(cursor.rest(), json!({ "after": null, "after_hash": null, "limit": 500 }));

@@ -3,7 +3,6 @@
 use serde_json::json;
 
 use super::{CREATED, Conversation, DELETED, EDITED, Line, PUT_OFF, Phase};
-use crate::cli::chat::cursor::Cursor;
 use crate::cli::chat::requests::Asked;
 use crate::cli::chat::transcript::{self, name};
 use crate::cli::chat::wire::{
@@ -31,6 +30,7 @@ impl Conversation {
         self.show_json(frame);
         self.session_expires_at = hello.session_expires_at;
         self.phase = Phase::CatchingUp;
+        self.cursor.greeted(hello.chain_head.is_some());
         let again = self.hello.is_some();
         let (who, online) = (hello.user_id, hello.online_count);
         self.hello = Some(hello);
@@ -152,7 +152,7 @@ impl Conversation {
         match asked {
             Asked::Sync if refusal.reason == "cursor_unknown" => {
                 self.note("this server's history is not the one seen before (a restored backup?); what it has now:");
-                self.cursor = Cursor::default();
+                self.cursor.forget();
                 self.transcript.forget();
                 self.ask_for_history();
             }

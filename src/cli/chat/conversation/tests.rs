@@ -314,3 +314,32 @@ fn a_new_end_of_the_session_is_taken_over() {
     assert_eq!(asked, json!({ "token": "v4.public.new" }));
     assert_eq!(played.conversation.session_expires_at().map(|at| at.to_string()), Some(end.to_owned()));
 }
+
+/// A recording of the reference: it answers without `ref`, sends edits and deletes without an index, and does not always
+/// keep the order.
+#[test]
+fn what_the_reference_sends_is_understood() {
+    let mut played = Played::new(false);
+    let mut created = Vec::new();
+    for line in include_str!("../../../../tests/fixtures/reference-two-clients.jsonl").lines() {
+        let step: Value = serde_json::from_str(line).expect("JSON");
+        if step["client"] != "A" || step["dir"] != "recv" {
+            continue;
+        }
+        let frame = step["frame"].as_str().expect("a frame");
+        let envelope: Value = serde_json::from_str(frame).expect("JSON");
+        if envelope["t"] == CREATED && envelope["d"]["channel_id"] == "general" {
+            created.push(envelope["d"]["content"].as_str().expect("a text").to_owned());
+        }
+        played.conversation.received(frame);
+        played.collect();
+        if envelope["t"] == "zync.core.hello" {
+            played.refuse("zync.channels.message.history", "");
+        }
+    }
+    let shown = played.data();
+    let said: Vec<_> = shown.iter().filter_map(|line| Some(line.strip_prefix('#')?.split_once(": ")?.1)).collect();
+    assert!(created.len() > 10, "the recording holds messages: {created:?}");
+    let missing: Vec<_> = created.iter().filter(|text| !said.contains(&text.as_str())).collect();
+    assert!(missing.is_empty(), "{missing:?} of {shown:#?}");
+}
