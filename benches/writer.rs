@@ -1,0 +1,74 @@
+//! What a stored message costs: deciding aside, the whole path of the writer with a real file and `synchronous=FULL`.
+//!
+//! `cargo bench --bench writer` prints, for each size of a group that shares a commit, the time per message and what the
+//! database takes on the disk.
+
+use std::error::Error;
+use std::fs;
+use std::time::{Duration, Instant};
+
+use coms::ids::{ChainIndex, MessageId, UserId};
+use coms::keys::SigningKey;
+use coms::logchain::{ContentHash, Entry, EntryHash};
+use coms::storage::{Change, EntryRow, NewChannel, WriteStore};
+use coms::time::{Clock, Timestamp};
+use uuid::Uuid;
+
+/// How long each row is measured, and how many messages at the most.
+const ROW: Duration = Duration::from_secs(3);
+const MOST: u64 = 200_000;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut out = std::io::stdout().lock();
+    for group in [1, 8, 64, 512] {
+        let (count, elapsed, bytes) = measure(group)?;
+        let each = elapsed / u32::try_from(count)?;
+        std::io::Write::write_fmt(
+            &mut out,
+            format_args!(
+                "groups of {group:3}: {micros:8.1} µs a message, {:4} bytes a message on disk\n",
+                bytes / count
+            ),
+        )?;
+    }
+    Ok(())
+}
+
+/// Stores messages of 60 characters in groups; returns how many, how long it took, and how big the file is.
+fn measure(group: u64) -> Result<(u64, Duration, u64), Box<dyn Error>> {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("messages.db");
+    let mut store = WriteStore::open(&path)?;
+    let clock = Clock::system();
+    let general = NewChannel { id: "general", kind: "text", is_read_only: false, position: 0 };
+    store.database().insert_channel(general, clock.now())?;
+    let channel = store.database().channels()?.first().ok_or("a channel was just made")?.key;
+    let key = SigningKey::from_seed(&[1; 32]);
+    let (mut count, mut prev_hash) = (0, EntryHash::ZERO);
+    let start = Instant::now();
+    while start.elapsed() < ROW && count < MOST {
+        store.begin()?;
+        for _ in 0..group {
+            let now: Timestamp = clock.now();
+            let content = format!("message {count:8} with some words that people use every day, ok");
+            let message_id = MessageId::new(now);
+            let entry = Entry::sign(&key, ChainIndex(count), message_id, now, prev_hash, ContentHash::of(&content));
+            let row = EntryRow {
+                index: entry.index,
+                timestamp: entry.timestamp,
+                content_hash: entry.content_hash.0,
+                hash: entry.hash.0,
+                signature: entry.signature.0,
+            };
+            let user_id = UserId::from_bytes([u8::try_from(count % 16)?; 16]);
+            let client_id = Some(Uuid::now_v7());
+            store.apply(&Change::Created { message_id, channel, user_id, content, client_id }, &row)?;
+            prev_hash = entry.hash;
+            count += 1;
+        }
+        store.commit()?;
+    }
+    let elapsed = start.elapsed();
+    store.checkpoint()?;
+    Ok((count, elapsed, fs::metadata(&path)?.len()))
+}
