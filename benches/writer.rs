@@ -25,10 +25,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let each = elapsed / u32::try_from(count)?;
         std::io::Write::write_fmt(
             &mut out,
-            format_args!(
-                "groups of {group:3}: {micros:8.1} µs a message, {:4} bytes a message on disk\n",
-                bytes / count
-            ),
+            format_args!("groups of {group:3}: {each:9.1?} a message, {:4} bytes on disk\n", bytes / count),
         )?;
     }
     Ok(())
