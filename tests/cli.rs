@@ -242,3 +242,40 @@ fn init_refuses_a_file_that_it_could_not_keep() {
     let run = home.run(&["init", "--yes", "-e", "no/such/folder/.env", "--set", "PORT=1"]);
     assert!(matches!(run.code, Some(2 | 3)), "{run:?}");
 }
+
+#[cfg(unix)]
+#[test]
+fn secrets_that_others_can_read_stop_a_server_in_production() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let home = Home::new();
+    set_up(&home);
+    std::fs::set_permissions(home.join(".env"), std::fs::Permissions::from_mode(0o644)).expect("its mode");
+    let output = home.command(&["serve"]).env("ENV", "prod").output().expect("the program ends");
+    let run = crate::support::program::Run::of(&output);
+    assert_eq!(run.code, Some(2));
+    assert_eq!(run.stderr, "error: others can read the secrets in `.env` (mode 0644)\nhint: chmod 600 .env\n");
+}
+
+#[cfg(unix)]
+#[test]
+fn coms_alone_serves_with_a_valid_configuration() {
+    use std::io::BufRead as _;
+    let home = Home::new();
+    set_up(&home);
+    let mut command = home.command(&[]);
+    command
+        .env("PORT", "0")
+        .env("HOST", "127.0.0.1")
+        .env("CENTRAL_URL", "http://127.0.0.1:9")
+        .env("LOG_FORMAT", "json");
+    let mut server = command.stderr(std::process::Stdio::piped()).spawn().expect("the program starts");
+    let mut lines = std::io::BufReader::new(server.stderr.take().expect("its log")).lines().map_while(Result::ok);
+    let listening = lines.find(|line| line.contains("server is listening")).expect("it listens");
+    let event: serde_json::Value = serde_json::from_str(&listening).expect("an object");
+    assert!(event["address"].as_str().expect("text").starts_with("127.0.0.1:"), "{listening}");
+    let pid = rustix::process::Pid::from_child(&server);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("the signal");
+    assert_eq!(server.wait().expect("the program ends").code(), Some(0));
+    let rest: Vec<_> = lines.collect();
+    assert!(rest.iter().all(|line| !line.contains("zk_test")), "{rest:?}");
+}

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::{CliError, Globals};
-use crate::config::{Group, ProcessEnvironment, Settings};
+use crate::config::{Fault, Faults, Group, ProcessEnvironment, Settings, Warning};
 
 /// Where the configuration comes from.
 #[derive(Debug, Clone, Default, Args)]
@@ -18,7 +18,7 @@ pub struct SettingsArgs {
 impl SettingsArgs {
     /// Loads the settings and says what is odd about them.
     pub fn load(&self, globals: &Globals) -> Result<Settings, CliError> {
-        let settings = Settings::load(self.env_file.as_deref(), ProcessEnvironment::current())?;
+        let settings = self.settings()?;
         for warning in settings.warnings() {
             globals.warn(&warning);
         }
@@ -27,6 +27,19 @@ impl SettingsArgs {
 
     /// Loads what a command uses; a tuple of groups reads both.
     pub fn read<G: Group>(&self, globals: &Globals) -> Result<G, CliError> {
-        Ok(self.load(globals)?.read()?)
+        let settings = self.settings()?;
+        let group = settings.read();
+        let is_fault = |fault: &Fault| group.as_ref().is_err_and(|faults: &Faults| faults.iter().any(|it| it == fault));
+        for warning in settings.warnings() {
+            // What is a fault here need not be said twice.
+            if !matches!(&warning, Warning::Exposed(fault) if is_fault(fault)) {
+                globals.warn(&warning);
+            }
+        }
+        Ok(group?)
+    }
+
+    fn settings(&self) -> Result<Settings, CliError> {
+        Ok(Settings::load(self.env_file.as_deref(), ProcessEnvironment::current())?)
     }
 }

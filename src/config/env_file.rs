@@ -195,3 +195,47 @@ fn mode(metadata: &std::fs::Metadata) -> Option<u32> {
 fn mode(_: &std::fs::Metadata) -> Option<u32> {
     None
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn document(text: &str) -> Document {
+        Document::parse(text).expect("a readable file")
+    }
+
+    #[test]
+    fn a_file_is_replaced_as_a_whole_and_only_its_owner_reads_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join(".env");
+        write(&path, &document("PORT=1\n"), None).expect("a new file");
+        let before = EnvFile::read(&path).expect("a readable file").expect("a file");
+        write(&path, &document("PORT=2\n"), Some(&before)).expect("another one in its place");
+        let after = EnvFile::read(&path).expect("a readable file").expect("a file");
+        assert_eq!(after.document.text(), "PORT=2\n");
+        assert!(after.mode.is_none_or(|mode| mode == 0o600));
+        assert_eq!(std::fs::read_dir(folder.path()).expect("the folder").count(), 1, "a temporary file was left");
+    }
+
+    #[test]
+    fn what_others_wrote_meanwhile_stays() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join(".env");
+        std::fs::write(&path, "PORT=1\n").expect("a file");
+        let before = EnvFile::read(&path).expect("a readable file").expect("a file");
+        std::fs::write(&path, "PORT=9\n").expect("a file");
+        for seen in [Some(&before), None] {
+            let refused = write(&path, &document("PORT=2\n"), seen);
+            assert!(matches!(refused, Err(WriteError::Changed { .. })), "{refused:?}");
+            assert_eq!(std::fs::read_to_string(&path).expect("the file"), "PORT=9\n");
+        }
+        assert_eq!(std::fs::read_dir(folder.path()).expect("the folder").count(), 1, "a temporary file was left");
+    }
+
+    #[test]
+    fn a_folder_that_is_not_there_is_a_failure() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let refused = write(&folder.path().join("no/.env"), &document(""), None);
+        assert!(matches!(refused, Err(WriteError::Io { .. })), "{refused:?}");
+    }
+}
