@@ -292,10 +292,12 @@ impl Connection {
         if self.shared.hub.is_behind(self.cursor) { Err(self.too_slow()) } else { Ok(()) }
     }
 
-    /// The reason names the entry after which the client can resume with `sync`.
+    /// The reason names the entry after which the client can resume with `sync`: [`Connection::close`] finishes the piece
+    /// that is being sent.
     fn too_slow(&self) -> Ending {
-        let resume =
-            self.sent_index.map_or_else(|| "resume from the start".to_owned(), |i| format!("resume after {i}"));
+        let unfinished = self.unsent.front().filter(|_| self.is_within_piece);
+        let last = unfinished.and_then(|piece| piece.chain_index).or(self.sent_index);
+        let resume = last.map_or_else(|| "resume from the start".to_owned(), |index| format!("resume after {index}"));
         Ending::Close(CloseCode::TooSlow, resume)
     }
 
