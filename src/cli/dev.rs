@@ -14,6 +14,7 @@ use tokio::net::TcpListener;
 
 use self::folder::Folder;
 use self::invitation::Invitation;
+use super::stop_signal::StopSignal;
 use super::{CliError, Exit, Globals, serve};
 use crate::central::{Sandbox, SandboxOptions};
 use crate::server::{Server, listen};
@@ -58,6 +59,7 @@ impl Dev {
     }
 
     async fn serve(&self, folder: &Folder, globals: &Globals) -> Result<Exit, CliError> {
+        let mut stop = StopSignal::listen()?;
         let options = SandboxOptions {
             dir: Some(folder.path().to_owned()),
             token_lifetime: TOKEN_LIFETIME,
@@ -75,7 +77,7 @@ impl Dev {
             Server::start(listener, serve::options(config)?).await.map_err(|error| serve::start_error(&error))?;
         self.print(&invitation)?;
         let failure = tokio::select! {
-            () = serve::stop_signal() => None,
+            () = stop.received() => None,
             failure = server.failure() => Some(failure),
         };
         let in_time = server.drain().await;

@@ -18,6 +18,7 @@ mod search;
 mod secret_argument;
 mod serve;
 mod settings;
+mod stop_signal;
 mod terminal;
 mod token;
 mod verify_chain;

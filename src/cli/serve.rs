@@ -3,8 +3,8 @@
 use std::io::ErrorKind;
 
 use clap::Args;
-use tokio::signal;
 
+use super::stop_signal::StopSignal;
 use super::{CliError, Exit, Globals, SettingsArgs};
 use crate::central::Heartbeat;
 use crate::config::ServerConfig;
@@ -42,12 +42,13 @@ pub(super) fn run(config: ServerConfig, globals: &Globals) -> Result<Exit, CliEr
 }
 
 async fn serve(config: ServerConfig) -> Result<Exit, CliError> {
+    let mut stop = StopSignal::listen()?;
     let (host, port) = (config.host, config.port);
     let listener = listen(host, port).map_err(|error| port_error(port, &error))?;
     let server = Server::start(listener, options(config)?).await.map_err(|error| start_error(&error))?;
     tracing::info!(address = %server.address(), version = env!("CARGO_PKG_VERSION"), "server is listening");
     tokio::select! {
-        () = stop_signal() => {}
+        () = stop.received() => {}
         failure = server.failure() => {
             return Err(CliError::failed(format!("storage failed: {failure}"))
                 .hint("the server stopped so that nothing is acknowledged that the disk may not hold; check the disk, then start again"));
@@ -132,31 +133,4 @@ fn forbid_core_dumps() {
     if let Err(error) = rlimit::Resource::CORE.set(0, 0) {
         tracing::warn!(%error, "cannot forbid core dumps");
     }
-}
-
-/// Waits for Ctrl-C or, on Unix, SIGTERM.
-pub(super) async fn stop_signal() {
-    let interrupt = async {
-        if signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    };
-    #[cfg(unix)]
-    {
-        let terminate = signal::unix::signal(signal::unix::SignalKind::terminate());
-        let terminate = async {
-            match terminate {
-                Ok(mut terminate) => {
-                    terminate.recv().await;
-                }
-                Err(_) => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            () = interrupt => {}
-            () = terminate => {}
-        }
-    }
-    #[cfg(not(unix))]
-    interrupt.await;
 }
