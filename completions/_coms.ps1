@@ -33,15 +33,15 @@ Register-ArgumentCompleter -Native -CommandName 'coms' -ScriptBlock {
             [CompletionResult]::new('-V', '-V ', [CompletionResultType]::ParameterName, 'Print version')
             [CompletionResult]::new('--version', '--version', [CompletionResultType]::ParameterName, 'Print version')
             [CompletionResult]::new('dev', 'dev', [CompletionResultType]::ParameterValue, 'Try it out: a server, a Central of its own, and two people''s tokens, all on this machine')
-            [CompletionResult]::new('chat', 'chat', [CompletionResultType]::ParameterValue, 'Talk on a server, from a terminal or a script')
             [CompletionResult]::new('init', 'init', [CompletionResultType]::ParameterValue, 'Write the configuration: ask for what is needed, make the keys, check everything')
             [CompletionResult]::new('keygen', 'keygen', [CompletionResultType]::ParameterValue, 'Make a key pair for a server, as lines of a `.env` file')
             [CompletionResult]::new('serve', 'serve', [CompletionResultType]::ParameterValue, 'Run the server')
+            [CompletionResult]::new('verify-chain', 'verify-chain', [CompletionResultType]::ParameterValue, 'Check that a server''s log is whole, signed, and still the one that was seen before')
             [CompletionResult]::new('search', 'search', [CompletionResultType]::ParameterValue, 'Find messages by what they say, newest first')
+            [CompletionResult]::new('token', 'token', [CompletionResultType]::ParameterValue, 'Issue and revoke tokens')
+            [CompletionResult]::new('chat', 'chat', [CompletionResultType]::ParameterValue, 'Talk on a server, from a terminal or a script')
             [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print the completions for a shell')
             [CompletionResult]::new('man', 'man', [CompletionResultType]::ParameterValue, 'Print the manual page of the program or of one command')
-            [CompletionResult]::new('token', 'token', [CompletionResultType]::ParameterValue, 'Issue and revoke tokens')
-            [CompletionResult]::new('verify-chain', 'verify-chain', [CompletionResultType]::ParameterValue, 'Check that a server''s log is whole, signed, and still the one that was seen before')
             [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
             break
         }
@@ -52,24 +52,6 @@ Register-ArgumentCompleter -Native -CommandName 'coms' -ScriptBlock {
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to colour what is printed')
             [CompletionResult]::new('--ephemeral', '--ephemeral', [CompletionResultType]::ParameterName, 'Keep nothing: use a directory that is removed at the end')
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print one JSON object instead of words')
-            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print less: results and errors only')
-            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print less: results and errors only')
-            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Print more; twice for everything')
-            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Print more; twice for everything')
-            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
-            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
-            break
-        }
-        'coms;chat' {
-            [CompletionResult]::new('--token', '--token', [CompletionResultType]::ParameterName, 'The token: `-` reads it from standard input, `@FILE` from a file; the token itself would be seen by every process on this machine')
-            [CompletionResult]::new('--join', '--join', [CompletionResultType]::ParameterName, 'Ask this Central for the token, and for new ones in time')
-            [CompletionResult]::new('--server', '--server', [CompletionResultType]::ParameterName, 'With --join: the server''s id')
-            [CompletionResult]::new('--user', '--user', [CompletionResultType]::ParameterName, 'With --join: who to be; somebody new if left out')
-            [CompletionResult]::new('--channel', '--channel', [CompletionResultType]::ParameterName, 'The channel to follow and to speak in')
-            [CompletionResult]::new('--history', '--history', [CompletionResultType]::ParameterName, 'How many recent messages to begin with')
-            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to colour what is printed')
-            [CompletionResult]::new('--follow', '--follow', [CompletionResultType]::ParameterName, 'Without a terminal: stay and listen when the input has ended')
-            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Write what the server sends as JSON Lines')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print less: results and errors only')
             [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print less: results and errors only')
             [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Print more; twice for everything')
@@ -119,6 +101,31 @@ Register-ArgumentCompleter -Native -CommandName 'coms' -ScriptBlock {
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
             break
         }
+        'coms;verify-chain' {
+            [CompletionResult]::new('--manifest', '--manifest', [CompletionResultType]::ParameterName, 'A running server: the URL of its manifest, or of the server')
+            [CompletionResult]::new('--db', '--db', [CompletionResultType]::ParameterName, 'A database of coms or of the Go reference server; it is only read, and a server may be running on it')
+            [CompletionResult]::new('--export', '--export', [CompletionResultType]::ParameterName, 'An export in JSON Lines; `-` is standard input')
+            [CompletionResult]::new('--token', '--token', [CompletionResultType]::ParameterName, 'A member''s or an auditor''s token: `-` for standard input, `@FILE` for a file [env: COMS_TOKEN]')
+            [CompletionResult]::new('--public-key', '--public-key', [CompletionResultType]::ParameterName, 'The server''s public key, if you know it from elsewhere: 64 hexadecimal digits')
+            [CompletionResult]::new('--state', '--state', [CompletionResultType]::ParameterName, 'Keep the memory of what was seen in this file')
+            [CompletionResult]::new('--from', '--from', [CompletionResultType]::ParameterName, 'Check entries from this index on')
+            [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'Give up when the server sends nothing for this many seconds')
+            [CompletionResult]::new('-e', '-e', [CompletionResultType]::ParameterName, 'Read the configuration from this file, which must exist [default: `.env` if there is one]')
+            [CompletionResult]::new('--env-file', '--env-file', [CompletionResultType]::ParameterName, 'Read the configuration from this file, which must exist [default: `.env` if there is one]')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to colour what is printed')
+            [CompletionResult]::new('--contents', '--contents', [CompletionResultType]::ParameterName, 'Also fetch what the messages say, and compare it with the log; needs a member''s token')
+            [CompletionResult]::new('--no-state', '--no-state', [CompletionResultType]::ParameterName, 'Neither use nor keep a memory of what was seen')
+            [CompletionResult]::new('--accept-head', '--accept-head', [CompletionResultType]::ParameterName, 'Take the log as it is now for the one to remember, whatever was remembered before')
+            [CompletionResult]::new('--strict-signatures', '--strict-signatures', [CompletionResultType]::ParameterName, 'Check each signature by itself, by the strictest rules')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print one JSON object')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print less: results and errors only')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print less: results and errors only')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Print more; twice for everything')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Print more; twice for everything')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
         'coms;search' {
             [CompletionResult]::new('--channel', '--channel', [CompletionResultType]::ParameterName, 'Only in this channel; repeated, in any of them')
             [CompletionResult]::new('--user', '--user', [CompletionResultType]::ParameterName, 'Only by this user, given by id or its first digits; repeated, by any of them')
@@ -137,26 +144,6 @@ Register-ArgumentCompleter -Native -CommandName 'coms' -ScriptBlock {
             [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Print more; twice for everything')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
-            break
-        }
-        'coms;completions' {
-            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to colour what is printed')
-            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print less: results and errors only')
-            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print less: results and errors only')
-            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Print more; twice for everything')
-            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Print more; twice for everything')
-            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
-            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
-            break
-        }
-        'coms;man' {
-            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to colour what is printed')
-            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print less: results and errors only')
-            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print less: results and errors only')
-            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Print more; twice for everything')
-            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Print more; twice for everything')
-            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
-            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
             break
         }
         'coms;token' {
@@ -266,23 +253,16 @@ Register-ArgumentCompleter -Native -CommandName 'coms' -ScriptBlock {
         'coms;token;help;help' {
             break
         }
-        'coms;verify-chain' {
-            [CompletionResult]::new('--manifest', '--manifest', [CompletionResultType]::ParameterName, 'A running server: the URL of its manifest, or of the server')
-            [CompletionResult]::new('--db', '--db', [CompletionResultType]::ParameterName, 'A database of coms or of the Go reference server; it is only read, and a server may be running on it')
-            [CompletionResult]::new('--export', '--export', [CompletionResultType]::ParameterName, 'An export in JSON Lines; `-` is standard input')
-            [CompletionResult]::new('--token', '--token', [CompletionResultType]::ParameterName, 'A member''s or an auditor''s token: `-` for standard input, `@FILE` for a file [env: COMS_TOKEN]')
-            [CompletionResult]::new('--public-key', '--public-key', [CompletionResultType]::ParameterName, 'The server''s public key, if you know it from elsewhere: 64 hexadecimal digits')
-            [CompletionResult]::new('--state', '--state', [CompletionResultType]::ParameterName, 'Keep the memory of what was seen in this file')
-            [CompletionResult]::new('--from', '--from', [CompletionResultType]::ParameterName, 'Check entries from this index on')
-            [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'Give up when the server sends nothing for this many seconds')
-            [CompletionResult]::new('-e', '-e', [CompletionResultType]::ParameterName, 'Read the configuration from this file, which must exist [default: `.env` if there is one]')
-            [CompletionResult]::new('--env-file', '--env-file', [CompletionResultType]::ParameterName, 'Read the configuration from this file, which must exist [default: `.env` if there is one]')
+        'coms;chat' {
+            [CompletionResult]::new('--token', '--token', [CompletionResultType]::ParameterName, 'The token: `-` reads it from standard input, `@FILE` from a file; the token itself would be seen by every process on this machine')
+            [CompletionResult]::new('--join', '--join', [CompletionResultType]::ParameterName, 'Ask this Central for the token, and for new ones in time')
+            [CompletionResult]::new('--server', '--server', [CompletionResultType]::ParameterName, 'With --join: the server''s id')
+            [CompletionResult]::new('--user', '--user', [CompletionResultType]::ParameterName, 'With --join: who to be; somebody new if left out')
+            [CompletionResult]::new('--channel', '--channel', [CompletionResultType]::ParameterName, 'The channel to follow and to speak in')
+            [CompletionResult]::new('--history', '--history', [CompletionResultType]::ParameterName, 'How many recent messages to begin with')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to colour what is printed')
-            [CompletionResult]::new('--contents', '--contents', [CompletionResultType]::ParameterName, 'Also fetch what the messages say, and compare it with the log; needs a member''s token')
-            [CompletionResult]::new('--no-state', '--no-state', [CompletionResultType]::ParameterName, 'Neither use nor keep a memory of what was seen')
-            [CompletionResult]::new('--accept-head', '--accept-head', [CompletionResultType]::ParameterName, 'Take the log as it is now for the one to remember, whatever was remembered before')
-            [CompletionResult]::new('--strict-signatures', '--strict-signatures', [CompletionResultType]::ParameterName, 'Check each signature by itself, by the strictest rules')
-            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print one JSON object')
+            [CompletionResult]::new('--follow', '--follow', [CompletionResultType]::ParameterName, 'Without a terminal: stay and listen when the input has ended')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Write what the server sends as JSON Lines')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print less: results and errors only')
             [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print less: results and errors only')
             [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Print more; twice for everything')
@@ -291,24 +271,41 @@ Register-ArgumentCompleter -Native -CommandName 'coms' -ScriptBlock {
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             break
         }
+        'coms;completions' {
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to colour what is printed')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print less: results and errors only')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print less: results and errors only')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Print more; twice for everything')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Print more; twice for everything')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
+        'coms;man' {
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to colour what is printed')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print less: results and errors only')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print less: results and errors only')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Print more; twice for everything')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Print more; twice for everything')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
         'coms;help' {
             [CompletionResult]::new('dev', 'dev', [CompletionResultType]::ParameterValue, 'Try it out: a server, a Central of its own, and two people''s tokens, all on this machine')
-            [CompletionResult]::new('chat', 'chat', [CompletionResultType]::ParameterValue, 'Talk on a server, from a terminal or a script')
             [CompletionResult]::new('init', 'init', [CompletionResultType]::ParameterValue, 'Write the configuration: ask for what is needed, make the keys, check everything')
             [CompletionResult]::new('keygen', 'keygen', [CompletionResultType]::ParameterValue, 'Make a key pair for a server, as lines of a `.env` file')
             [CompletionResult]::new('serve', 'serve', [CompletionResultType]::ParameterValue, 'Run the server')
+            [CompletionResult]::new('verify-chain', 'verify-chain', [CompletionResultType]::ParameterValue, 'Check that a server''s log is whole, signed, and still the one that was seen before')
             [CompletionResult]::new('search', 'search', [CompletionResultType]::ParameterValue, 'Find messages by what they say, newest first')
+            [CompletionResult]::new('token', 'token', [CompletionResultType]::ParameterValue, 'Issue and revoke tokens')
+            [CompletionResult]::new('chat', 'chat', [CompletionResultType]::ParameterValue, 'Talk on a server, from a terminal or a script')
             [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print the completions for a shell')
             [CompletionResult]::new('man', 'man', [CompletionResultType]::ParameterValue, 'Print the manual page of the program or of one command')
-            [CompletionResult]::new('token', 'token', [CompletionResultType]::ParameterValue, 'Issue and revoke tokens')
-            [CompletionResult]::new('verify-chain', 'verify-chain', [CompletionResultType]::ParameterValue, 'Check that a server''s log is whole, signed, and still the one that was seen before')
             [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
             break
         }
         'coms;help;dev' {
-            break
-        }
-        'coms;help;chat' {
             break
         }
         'coms;help;init' {
@@ -320,13 +317,10 @@ Register-ArgumentCompleter -Native -CommandName 'coms' -ScriptBlock {
         'coms;help;serve' {
             break
         }
+        'coms;help;verify-chain' {
+            break
+        }
         'coms;help;search' {
-            break
-        }
-        'coms;help;completions' {
-            break
-        }
-        'coms;help;man' {
             break
         }
         'coms;help;token' {
@@ -348,7 +342,13 @@ Register-ArgumentCompleter -Native -CommandName 'coms' -ScriptBlock {
         'coms;help;token;auditor;revoke' {
             break
         }
-        'coms;help;verify-chain' {
+        'coms;help;chat' {
+            break
+        }
+        'coms;help;completions' {
+            break
+        }
+        'coms;help;man' {
             break
         }
         'coms;help;help' {

@@ -146,7 +146,7 @@ _coms() {
 
     case "${cmd}" in
         coms)
-            opts="-q -v -e -h -V --quiet --verbose --color --env-file --help --version dev chat init keygen serve search completions man token verify-chain help"
+            opts="-q -v -e -h -V --quiet --verbose --color --env-file --help --version dev init keygen serve verify-chain search token chat completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -262,7 +262,7 @@ _coms() {
             return 0
             ;;
         coms__subcmd__help)
-            opts="dev chat init keygen serve search completions man token verify-chain help"
+            opts="dev init keygen serve verify-chain search token chat completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

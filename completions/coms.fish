@@ -33,15 +33,15 @@ complete -c coms -n "__fish_coms_needs_command" -s v -l verbose -d 'Print more; 
 complete -c coms -n "__fish_coms_needs_command" -s h -l help -d 'Print help'
 complete -c coms -n "__fish_coms_needs_command" -s V -l version -d 'Print version'
 complete -c coms -n "__fish_coms_needs_command" -f -a "dev" -d 'Try it out: a server, a Central of its own, and two people\'s tokens, all on this machine'
-complete -c coms -n "__fish_coms_needs_command" -f -a "chat" -d 'Talk on a server, from a terminal or a script'
 complete -c coms -n "__fish_coms_needs_command" -f -a "init" -d 'Write the configuration: ask for what is needed, make the keys, check everything'
 complete -c coms -n "__fish_coms_needs_command" -f -a "keygen" -d 'Make a key pair for a server, as lines of a `.env` file'
 complete -c coms -n "__fish_coms_needs_command" -f -a "serve" -d 'Run the server'
+complete -c coms -n "__fish_coms_needs_command" -f -a "verify-chain" -d 'Check that a server\'s log is whole, signed, and still the one that was seen before'
 complete -c coms -n "__fish_coms_needs_command" -f -a "search" -d 'Find messages by what they say, newest first'
+complete -c coms -n "__fish_coms_needs_command" -f -a "token" -d 'Issue and revoke tokens'
+complete -c coms -n "__fish_coms_needs_command" -f -a "chat" -d 'Talk on a server, from a terminal or a script'
 complete -c coms -n "__fish_coms_needs_command" -f -a "completions" -d 'Print the completions for a shell'
 complete -c coms -n "__fish_coms_needs_command" -f -a "man" -d 'Print the manual page of the program or of one command'
-complete -c coms -n "__fish_coms_needs_command" -f -a "token" -d 'Issue and revoke tokens'
-complete -c coms -n "__fish_coms_needs_command" -f -a "verify-chain" -d 'Check that a server\'s log is whole, signed, and still the one that was seen before'
 complete -c coms -n "__fish_coms_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c coms -n "__fish_coms_using_subcommand dev" -l dir -d 'Keep everything in this directory' -r -F
 complete -c coms -n "__fish_coms_using_subcommand dev" -l port -d 'Port of the server; the next free one if it is taken' -r
@@ -54,20 +54,6 @@ complete -c coms -n "__fish_coms_using_subcommand dev" -l json -d 'Print one JSO
 complete -c coms -n "__fish_coms_using_subcommand dev" -s q -l quiet -d 'Print less: results and errors only'
 complete -c coms -n "__fish_coms_using_subcommand dev" -s v -l verbose -d 'Print more; twice for everything'
 complete -c coms -n "__fish_coms_using_subcommand dev" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c coms -n "__fish_coms_using_subcommand chat" -l token -d 'The token: `-` reads it from standard input, `@FILE` from a file; the token itself would be seen by every process on this machine' -r
-complete -c coms -n "__fish_coms_using_subcommand chat" -l join -d 'Ask this Central for the token, and for new ones in time' -r
-complete -c coms -n "__fish_coms_using_subcommand chat" -l server -d 'With --join: the server\'s id' -r
-complete -c coms -n "__fish_coms_using_subcommand chat" -l user -d 'With --join: who to be; somebody new if left out' -r
-complete -c coms -n "__fish_coms_using_subcommand chat" -l channel -d 'The channel to follow and to speak in' -r
-complete -c coms -n "__fish_coms_using_subcommand chat" -l history -d 'How many recent messages to begin with' -r
-complete -c coms -n "__fish_coms_using_subcommand chat" -l color -d 'When to colour what is printed' -r -f -a "auto\t''
-always\t''
-never\t''"
-complete -c coms -n "__fish_coms_using_subcommand chat" -l follow -d 'Without a terminal: stay and listen when the input has ended'
-complete -c coms -n "__fish_coms_using_subcommand chat" -l json -d 'Write what the server sends as JSON Lines'
-complete -c coms -n "__fish_coms_using_subcommand chat" -s q -l quiet -d 'Print less: results and errors only'
-complete -c coms -n "__fish_coms_using_subcommand chat" -s v -l verbose -d 'Print more; twice for everything'
-complete -c coms -n "__fish_coms_using_subcommand chat" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c coms -n "__fish_coms_using_subcommand init" -s e -l env-file -d 'The file to write' -r -F
 complete -c coms -n "__fish_coms_using_subcommand init" -l set -d 'Set a variable without asking; for a secret `KEY=-` reads a line of standard input and `KEY=@FILE` a file' -r
 complete -c coms -n "__fish_coms_using_subcommand init" -l color -d 'When to colour what is printed' -r -f -a "auto\t''
@@ -94,54 +80,6 @@ never\t''"
 complete -c coms -n "__fish_coms_using_subcommand serve" -s q -l quiet -d 'Print less: results and errors only'
 complete -c coms -n "__fish_coms_using_subcommand serve" -s v -l verbose -d 'Print more; twice for everything'
 complete -c coms -n "__fish_coms_using_subcommand serve" -s h -l help -d 'Print help'
-complete -c coms -n "__fish_coms_using_subcommand search" -l channel -d 'Only in this channel; repeated, in any of them' -r
-complete -c coms -n "__fish_coms_using_subcommand search" -l user -d 'Only by this user, given by id or its first digits; repeated, by any of them' -r
-complete -c coms -n "__fish_coms_using_subcommand search" -l before -d 'Only messages written before this date, time or duration ago' -r
-complete -c coms -n "__fish_coms_using_subcommand search" -l after -d 'Only messages written at this date, time or duration ago, or later' -r
-complete -c coms -n "__fish_coms_using_subcommand search" -l limit -d 'Show at most this many messages' -r
-complete -c coms -n "__fish_coms_using_subcommand search" -l sort -d 'What comes first' -r -f -a "newest\t'The newest message'
-relevance\t'The message that fits best, of the newest thousand that match'"
-complete -c coms -n "__fish_coms_using_subcommand search" -l db -d 'Read this database [default: the configured one]' -r -F
-complete -c coms -n "__fish_coms_using_subcommand search" -s e -l env-file -d 'Read the configuration from this file, which must exist [default: `.env` if there is one]' -r -F
-complete -c coms -n "__fish_coms_using_subcommand search" -l color -d 'When to colour what is printed' -r -f -a "auto\t''
-always\t''
-never\t''"
-complete -c coms -n "__fish_coms_using_subcommand search" -l json -d 'Print each message as a line of JSON'
-complete -c coms -n "__fish_coms_using_subcommand search" -s q -l quiet -d 'Print less: results and errors only'
-complete -c coms -n "__fish_coms_using_subcommand search" -s v -l verbose -d 'Print more; twice for everything'
-complete -c coms -n "__fish_coms_using_subcommand search" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c coms -n "__fish_coms_using_subcommand completions" -l color -d 'When to colour what is printed' -r -f -a "auto\t''
-always\t''
-never\t''"
-complete -c coms -n "__fish_coms_using_subcommand completions" -s q -l quiet -d 'Print less: results and errors only'
-complete -c coms -n "__fish_coms_using_subcommand completions" -s v -l verbose -d 'Print more; twice for everything'
-complete -c coms -n "__fish_coms_using_subcommand completions" -s h -l help -d 'Print help'
-complete -c coms -n "__fish_coms_using_subcommand man" -l color -d 'When to colour what is printed' -r -f -a "auto\t''
-always\t''
-never\t''"
-complete -c coms -n "__fish_coms_using_subcommand man" -s q -l quiet -d 'Print less: results and errors only'
-complete -c coms -n "__fish_coms_using_subcommand man" -s v -l verbose -d 'Print more; twice for everything'
-complete -c coms -n "__fish_coms_using_subcommand man" -s h -l help -d 'Print help'
-complete -c coms -n "__fish_coms_using_subcommand token; and not __fish_seen_subcommand_from auditor help" -l color -d 'When to colour what is printed' -r -f -a "auto\t''
-always\t''
-never\t''"
-complete -c coms -n "__fish_coms_using_subcommand token; and not __fish_seen_subcommand_from auditor help" -s q -l quiet -d 'Print less: results and errors only'
-complete -c coms -n "__fish_coms_using_subcommand token; and not __fish_seen_subcommand_from auditor help" -s v -l verbose -d 'Print more; twice for everything'
-complete -c coms -n "__fish_coms_using_subcommand token; and not __fish_seen_subcommand_from auditor help" -s h -l help -d 'Print help'
-complete -c coms -n "__fish_coms_using_subcommand token; and not __fish_seen_subcommand_from auditor help" -f -a "auditor" -d 'Tokens for auditors, who read the full log chain and nothing else'
-complete -c coms -n "__fish_coms_using_subcommand token; and not __fish_seen_subcommand_from auditor help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c coms -n "__fish_coms_using_subcommand token; and __fish_seen_subcommand_from auditor" -l color -d 'When to colour what is printed' -r -f -a "auto\t''
-always\t''
-never\t''"
-complete -c coms -n "__fish_coms_using_subcommand token; and __fish_seen_subcommand_from auditor" -s q -l quiet -d 'Print less: results and errors only'
-complete -c coms -n "__fish_coms_using_subcommand token; and __fish_seen_subcommand_from auditor" -s v -l verbose -d 'Print more; twice for everything'
-complete -c coms -n "__fish_coms_using_subcommand token; and __fish_seen_subcommand_from auditor" -s h -l help -d 'Print help'
-complete -c coms -n "__fish_coms_using_subcommand token; and __fish_seen_subcommand_from auditor" -f -a "add" -d 'Make a token and print it, once: only its hash is kept'
-complete -c coms -n "__fish_coms_using_subcommand token; and __fish_seen_subcommand_from auditor" -f -a "list" -d 'List the tokens'
-complete -c coms -n "__fish_coms_using_subcommand token; and __fish_seen_subcommand_from auditor" -f -a "revoke" -d 'Make a token useless, from the next request on'
-complete -c coms -n "__fish_coms_using_subcommand token; and __fish_seen_subcommand_from auditor" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c coms -n "__fish_coms_using_subcommand token; and __fish_seen_subcommand_from help" -f -a "auditor" -d 'Tokens for auditors, who read the full log chain and nothing else'
-complete -c coms -n "__fish_coms_using_subcommand token; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c coms -n "__fish_coms_using_subcommand verify-chain" -l manifest -d 'A running server: the URL of its manifest, or of the server' -r
 complete -c coms -n "__fish_coms_using_subcommand verify-chain" -l db -d 'A database of coms or of the Go reference server; it is only read, and a server may be running on it' -r -F
 complete -c coms -n "__fish_coms_using_subcommand verify-chain" -l export -d 'An export in JSON Lines; `-` is standard input' -r -F
@@ -162,15 +100,77 @@ complete -c coms -n "__fish_coms_using_subcommand verify-chain" -l json -d 'Prin
 complete -c coms -n "__fish_coms_using_subcommand verify-chain" -s q -l quiet -d 'Print less: results and errors only'
 complete -c coms -n "__fish_coms_using_subcommand verify-chain" -s v -l verbose -d 'Print more; twice for everything'
 complete -c coms -n "__fish_coms_using_subcommand verify-chain" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from dev chat init keygen serve search completions man token verify-chain help" -f -a "dev" -d 'Try it out: a server, a Central of its own, and two people\'s tokens, all on this machine'
-complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from dev chat init keygen serve search completions man token verify-chain help" -f -a "chat" -d 'Talk on a server, from a terminal or a script'
-complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from dev chat init keygen serve search completions man token verify-chain help" -f -a "init" -d 'Write the configuration: ask for what is needed, make the keys, check everything'
-complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from dev chat init keygen serve search completions man token verify-chain help" -f -a "keygen" -d 'Make a key pair for a server, as lines of a `.env` file'
-complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from dev chat init keygen serve search completions man token verify-chain help" -f -a "serve" -d 'Run the server'
-complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from dev chat init keygen serve search completions man token verify-chain help" -f -a "search" -d 'Find messages by what they say, newest first'
-complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from dev chat init keygen serve search completions man token verify-chain help" -f -a "completions" -d 'Print the completions for a shell'
-complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from dev chat init keygen serve search completions man token verify-chain help" -f -a "man" -d 'Print the manual page of the program or of one command'
-complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from dev chat init keygen serve search completions man token verify-chain help" -f -a "token" -d 'Issue and revoke tokens'
-complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from dev chat init keygen serve search completions man token verify-chain help" -f -a "verify-chain" -d 'Check that a server\'s log is whole, signed, and still the one that was seen before'
-complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from dev chat init keygen serve search completions man token verify-chain help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c coms -n "__fish_coms_using_subcommand search" -l channel -d 'Only in this channel; repeated, in any of them' -r
+complete -c coms -n "__fish_coms_using_subcommand search" -l user -d 'Only by this user, given by id or its first digits; repeated, by any of them' -r
+complete -c coms -n "__fish_coms_using_subcommand search" -l before -d 'Only messages written before this date, time or duration ago' -r
+complete -c coms -n "__fish_coms_using_subcommand search" -l after -d 'Only messages written at this date, time or duration ago, or later' -r
+complete -c coms -n "__fish_coms_using_subcommand search" -l limit -d 'Show at most this many messages' -r
+complete -c coms -n "__fish_coms_using_subcommand search" -l sort -d 'What comes first' -r -f -a "newest\t'The newest message'
+relevance\t'The message that fits best, of the newest thousand that match'"
+complete -c coms -n "__fish_coms_using_subcommand search" -l db -d 'Read this database [default: the configured one]' -r -F
+complete -c coms -n "__fish_coms_using_subcommand search" -s e -l env-file -d 'Read the configuration from this file, which must exist [default: `.env` if there is one]' -r -F
+complete -c coms -n "__fish_coms_using_subcommand search" -l color -d 'When to colour what is printed' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c coms -n "__fish_coms_using_subcommand search" -l json -d 'Print each message as a line of JSON'
+complete -c coms -n "__fish_coms_using_subcommand search" -s q -l quiet -d 'Print less: results and errors only'
+complete -c coms -n "__fish_coms_using_subcommand search" -s v -l verbose -d 'Print more; twice for everything'
+complete -c coms -n "__fish_coms_using_subcommand search" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c coms -n "__fish_coms_using_subcommand token; and not __fish_seen_subcommand_from auditor help" -l color -d 'When to colour what is printed' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c coms -n "__fish_coms_using_subcommand token; and not __fish_seen_subcommand_from auditor help" -s q -l quiet -d 'Print less: results and errors only'
+complete -c coms -n "__fish_coms_using_subcommand token; and not __fish_seen_subcommand_from auditor help" -s v -l verbose -d 'Print more; twice for everything'
+complete -c coms -n "__fish_coms_using_subcommand token; and not __fish_seen_subcommand_from auditor help" -s h -l help -d 'Print help'
+complete -c coms -n "__fish_coms_using_subcommand token; and not __fish_seen_subcommand_from auditor help" -f -a "auditor" -d 'Tokens for auditors, who read the full log chain and nothing else'
+complete -c coms -n "__fish_coms_using_subcommand token; and not __fish_seen_subcommand_from auditor help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c coms -n "__fish_coms_using_subcommand token; and __fish_seen_subcommand_from auditor" -l color -d 'When to colour what is printed' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c coms -n "__fish_coms_using_subcommand token; and __fish_seen_subcommand_from auditor" -s q -l quiet -d 'Print less: results and errors only'
+complete -c coms -n "__fish_coms_using_subcommand token; and __fish_seen_subcommand_from auditor" -s v -l verbose -d 'Print more; twice for everything'
+complete -c coms -n "__fish_coms_using_subcommand token; and __fish_seen_subcommand_from auditor" -s h -l help -d 'Print help'
+complete -c coms -n "__fish_coms_using_subcommand token; and __fish_seen_subcommand_from auditor" -f -a "add" -d 'Make a token and print it, once: only its hash is kept'
+complete -c coms -n "__fish_coms_using_subcommand token; and __fish_seen_subcommand_from auditor" -f -a "list" -d 'List the tokens'
+complete -c coms -n "__fish_coms_using_subcommand token; and __fish_seen_subcommand_from auditor" -f -a "revoke" -d 'Make a token useless, from the next request on'
+complete -c coms -n "__fish_coms_using_subcommand token; and __fish_seen_subcommand_from auditor" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c coms -n "__fish_coms_using_subcommand token; and __fish_seen_subcommand_from help" -f -a "auditor" -d 'Tokens for auditors, who read the full log chain and nothing else'
+complete -c coms -n "__fish_coms_using_subcommand token; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c coms -n "__fish_coms_using_subcommand chat" -l token -d 'The token: `-` reads it from standard input, `@FILE` from a file; the token itself would be seen by every process on this machine' -r
+complete -c coms -n "__fish_coms_using_subcommand chat" -l join -d 'Ask this Central for the token, and for new ones in time' -r
+complete -c coms -n "__fish_coms_using_subcommand chat" -l server -d 'With --join: the server\'s id' -r
+complete -c coms -n "__fish_coms_using_subcommand chat" -l user -d 'With --join: who to be; somebody new if left out' -r
+complete -c coms -n "__fish_coms_using_subcommand chat" -l channel -d 'The channel to follow and to speak in' -r
+complete -c coms -n "__fish_coms_using_subcommand chat" -l history -d 'How many recent messages to begin with' -r
+complete -c coms -n "__fish_coms_using_subcommand chat" -l color -d 'When to colour what is printed' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c coms -n "__fish_coms_using_subcommand chat" -l follow -d 'Without a terminal: stay and listen when the input has ended'
+complete -c coms -n "__fish_coms_using_subcommand chat" -l json -d 'Write what the server sends as JSON Lines'
+complete -c coms -n "__fish_coms_using_subcommand chat" -s q -l quiet -d 'Print less: results and errors only'
+complete -c coms -n "__fish_coms_using_subcommand chat" -s v -l verbose -d 'Print more; twice for everything'
+complete -c coms -n "__fish_coms_using_subcommand chat" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c coms -n "__fish_coms_using_subcommand completions" -l color -d 'When to colour what is printed' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c coms -n "__fish_coms_using_subcommand completions" -s q -l quiet -d 'Print less: results and errors only'
+complete -c coms -n "__fish_coms_using_subcommand completions" -s v -l verbose -d 'Print more; twice for everything'
+complete -c coms -n "__fish_coms_using_subcommand completions" -s h -l help -d 'Print help'
+complete -c coms -n "__fish_coms_using_subcommand man" -l color -d 'When to colour what is printed' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c coms -n "__fish_coms_using_subcommand man" -s q -l quiet -d 'Print less: results and errors only'
+complete -c coms -n "__fish_coms_using_subcommand man" -s v -l verbose -d 'Print more; twice for everything'
+complete -c coms -n "__fish_coms_using_subcommand man" -s h -l help -d 'Print help'
+complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from dev init keygen serve verify-chain search token chat completions man help" -f -a "dev" -d 'Try it out: a server, a Central of its own, and two people\'s tokens, all on this machine'
+complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from dev init keygen serve verify-chain search token chat completions man help" -f -a "init" -d 'Write the configuration: ask for what is needed, make the keys, check everything'
+complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from dev init keygen serve verify-chain search token chat completions man help" -f -a "keygen" -d 'Make a key pair for a server, as lines of a `.env` file'
+complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from dev init keygen serve verify-chain search token chat completions man help" -f -a "serve" -d 'Run the server'
+complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from dev init keygen serve verify-chain search token chat completions man help" -f -a "verify-chain" -d 'Check that a server\'s log is whole, signed, and still the one that was seen before'
+complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from dev init keygen serve verify-chain search token chat completions man help" -f -a "search" -d 'Find messages by what they say, newest first'
+complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from dev init keygen serve verify-chain search token chat completions man help" -f -a "token" -d 'Issue and revoke tokens'
+complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from dev init keygen serve verify-chain search token chat completions man help" -f -a "chat" -d 'Talk on a server, from a terminal or a script'
+complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from dev init keygen serve verify-chain search token chat completions man help" -f -a "completions" -d 'Print the completions for a shell'
+complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from dev init keygen serve verify-chain search token chat completions man help" -f -a "man" -d 'Print the manual page of the program or of one command'
+complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from dev init keygen serve verify-chain search token chat completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c coms -n "__fish_coms_using_subcommand help; and __fish_seen_subcommand_from token" -f -a "auditor" -d 'Tokens for auditors, who read the full log chain and nothing else'

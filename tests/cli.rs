@@ -110,8 +110,12 @@ fn a_file_that_was_named_has_to_be_there_and_readable() {
 fn without_a_configuration_coms_prepares_one_and_opens_nothing_without_a_terminal() {
     let home = Home::new();
     let mut first = home.command(&[]);
-    // Would leave a trace if it were started.
-    first.env("EDITOR", "touch opened").env("PATH", "/usr/bin:/bin").stdin(std::process::Stdio::null());
+    // Would leave a trace if it were started; and no configuration, since much else reads such variables.
+    first
+        .env("HOST", "myhost")
+        .env("EDITOR", "touch opened")
+        .env("PATH", "/usr/bin:/bin")
+        .stdin(std::process::Stdio::null());
     let first = crate::support::program::Run::of(&first.output().expect("the program ends"));
     assert_eq!(first.code, Some(0), "{first:?}");
     let written = home.read(".env");

@@ -49,15 +49,15 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Dev(dev::Dev),
-    Chat(chat::Chat),
     Init(init::Init),
     Keygen(keygen::Keygen),
     Serve(serve::Serve),
+    VerifyChain(verify_chain::VerifyChain),
     Search(search::Search),
+    Token(token::Token),
+    Chat(chat::Chat),
     Completions(completions::Completions),
     Man(man::Man),
-    Token(token::Token),
-    VerifyChain(verify_chain::VerifyChain),
 }
 
 /// The whole command line as clap knows it, for what is generated from it.

@@ -68,7 +68,12 @@ impl Document {
 
     /// The value of `name`, if it is set; the last one wins.
     pub fn value(&self, name: &str) -> Option<&str> {
-        self.assignments.iter().rev().find(|assignment| assignment.name == name).map(|found| found.value.as_str())
+        self.assignment(name).map(|found| found.value.as_str())
+    }
+
+    /// Where `name` is set, if it is; the last one wins.
+    pub fn assignment(&self, name: &str) -> Option<&Assignment> {
+        self.assignments.iter().rev().find(|assignment| assignment.name == name)
     }
 
     /// Sets `name`, and leaves everything else as it is.
@@ -78,7 +83,7 @@ impl Document {
     #[must_use]
     pub fn with(&self, name: &str, value: &str) -> Self {
         let written = quoted(value);
-        let text = if let Some(old) = self.assignments.iter().rev().find(|assignment| assignment.name == name) {
+        let text = if let Some(old) = self.assignment(name) {
             self.replaced(old.span.clone(), &written)
         } else if let Some(line) = self.commented_line(name) {
             self.replaced(line, &format!("{name}={}", *written))

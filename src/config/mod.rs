@@ -18,7 +18,7 @@ mod template;
 mod value;
 mod words;
 
-pub use document::{Document, SyntaxFault};
+pub use document::{Assignment, Document, SyntaxFault};
 pub use env_file::{DEFAULT_ENV_FILE, EnvFile, WriteError, write};
 pub use fault::{Fault, Faults};
 pub use groups::{Bounds, CentralConfig, DatabaseConfig, Features, Identity, LogConfig, PublicIdentity, ServerConfig};

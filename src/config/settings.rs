@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use super::env_file::{self, DEFAULT_ENV_FILE, EnvFile};
 use super::fault::{Fault, Faults};
 use super::reader::{Group, Reader};
-use super::table::{self, SETTINGS, Setting};
+use super::table::{self, DefaultValue, SETTINGS, Setting};
 
 /// The environment of the process, taken once, so that a test can make up its own.
 #[derive(Clone, Default)]
@@ -102,10 +102,15 @@ impl Settings {
         Self { process: ProcessEnvironment::default(), file: Some(file) }
     }
 
-    /// Whether the process itself sets any variable of ours to something.
+    /// Whether the process itself has a configuration: sets any variable that a server can't do without. Others, such as
+    /// `PORT` and `HOST`, stand in many environments for other reasons.
     pub fn is_set_by_process(&self) -> bool {
         let set = |name: &str| self.process.value(name).is_some_and(|value| !value.is_empty());
-        SETTINGS.iter().any(|setting| set(setting.name) || setting.file_name().is_some_and(|name| set(&name)))
+        let required = SETTINGS.iter().filter(|setting| setting.default == DefaultValue::Required);
+        required
+            .flat_map(|setting| [Some(setting.name.to_owned()), setting.file_name()])
+            .flatten()
+            .any(|name| set(&name))
     }
 
     /// The file that was read, if there was one.
@@ -162,9 +167,7 @@ impl Settings {
             return Ok((!text.is_empty()).then(|| Found { text: Zeroizing::new(text.to_owned()), place }));
         }
         let Some(file) = &self.file else { return Ok(None) };
-        let Some(assignment) = file.document.assignments().iter().rev().find(|a| a.name == name) else {
-            return Ok(None);
-        };
+        let Some(assignment) = file.document.assignment(name) else { return Ok(None) };
         if assignment.substitutes {
             let problem =
                 format!("has a `$` in `{name}`, which is not replaced; put the value in single quotes if it is meant");

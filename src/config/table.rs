@@ -242,7 +242,7 @@ settings! {
     MAX_CONNECTIONS: Kind::Whole { min: 0, max: 1_000_000 }, Is("0"), Bounds,
         "Live connections; further ones get 503. 0 is unlimited.", unit("connections");
     MAX_HANDSHAKES: Kind::Whole { min: 1, max: 65_536 }, Is("512"), Bounds,
-        "Connections that have not authenticated yet; further ones wait.", unit("connections");
+        "Connections that have not authenticated yet; for further ones the slowest of them give way.", unit("connections");
     HANDSHAKE_TIMEOUT_SECS: Kind::Whole { min: 1, max: 300 }, Is("5"), Bounds,
         "How long a new connection may take for its request.", unit("seconds");
     MAX_FRAME_BYTES: Kind::Whole { min: 4_096, max: 1_048_576 }, Is("65536"), Bounds,

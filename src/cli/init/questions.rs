@@ -57,7 +57,8 @@ impl<'a> Questions<'a> {
     fn ask(&self, setting: &'static Setting, draft: Document) -> Result<Document, CliError> {
         tell(&format!("{} ({})", setting.about, setting.kind.describe()));
         let present = draft.value(setting.name).filter(|value| !value.is_empty());
-        let usable = present.filter(|value| setting.kind.check(value).is_ok());
+        let substitutes = draft.assignment(setting.name).is_some_and(|assignment| assignment.substitutes);
+        let usable = present.filter(|value| !substitutes && setting.kind.check(value).is_ok());
         if let (Some(_), None, false) = (present, usable, setting.secret) {
             tell("What the file has now is not allowed.");
         }
