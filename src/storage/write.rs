@@ -169,8 +169,10 @@ impl WriteStore {
     ///
     /// Until then, a deleted text can still be found in the log's pages. Returns whether the log is empty now.
     pub fn checkpoint(&self) -> Result<bool, StorageError> {
-        let busy = self.database.connection.pragma_query_value(None, "wal_checkpoint(TRUNCATE)", |row| row.get(0));
-        Ok(!busy?)
+        // Not through rusqlite's helpers for pragmas, which take the parenthesis for a part of the name.
+        let is_busy =
+            self.database.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0))?;
+        Ok(!is_busy)
     }
 
     /// How big the write-ahead log has grown, in bytes, if it is bigger than it should ever be: some reader does not let go.
