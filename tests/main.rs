@@ -14,5 +14,6 @@ mod layers;
 mod sandbox;
 mod search;
 mod support;
+mod verify_chain;
 #[cfg(unix)]
 mod wizard;

@@ -1,6 +1,6 @@
 //! `coms dev` and `coms chat` as people use them: real processes, a real terminal where one is needed.
 
-mod program;
+pub(crate) mod program;
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};

@@ -276,9 +276,14 @@ fn feed(verifier: &mut Verifier, item: ChainItem, link: &mut Option<EntryHash>) 
             }
             entry.index
         }
-        ChainItem::Unreadable(index, problem) => {
-            *link = None;
-            verifier.push_unreadable(index, problem);
+        ChainItem::Unreadable { index, hash, lacks_message, problem } => {
+            *link = hash.map(EntryHash);
+            let fault = if lacks_message {
+                Break::at(index, BreakKind::Content, "the message of this entry is not in the database")
+            } else {
+                Break::at(index, BreakKind::Storage, problem)
+            };
+            verifier.push_unreadable(fault, index, *link);
             index
         }
     }

@@ -43,7 +43,7 @@ impl LogPage {
                 }
             }
             ChainItem::Entry(..) => {}
-            ChainItem::Unreadable(index, problem) => {
+            ChainItem::Unreadable { index, problem, .. } => {
                 damaged.get_or_insert((index, problem));
             }
         })?;

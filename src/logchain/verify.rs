@@ -120,11 +120,12 @@ impl Verifier {
         self.pool.submit(Job::Sealed(entry));
     }
 
-    /// Takes note that the next entry is there, but can't be read, and why.
-    pub fn push_unreadable(&mut self, index: ChainIndex, detail: impl Into<String>) {
-        self.breaks.add(Break::at(index, BreakKind::Storage, detail));
+    /// Takes note of an entry that is there at `index`, but can't be read: `fault` says why, `hash` is its hash if that
+    /// much is known.
+    pub fn push_unreadable(&mut self, fault: Break, index: ChainIndex, hash: Option<EntryHash>) {
+        self.breaks.add(fault);
         self.due = index.0.checked_add(1).map(ChainIndex);
-        self.link = None;
+        self.link = hash;
         self.entries += 1;
     }
 

@@ -45,8 +45,17 @@ pub enum Coverage {
 pub enum ChainItem {
     /// An entry.
     Entry(ChainRow, Coverage),
-    /// A row that can't be an entry, and why.
-    Unreadable(ChainIndex, String),
+    /// A row that can't be an entry.
+    Unreadable {
+        /// Its place.
+        index: ChainIndex,
+        /// Its hash, if that can be read.
+        hash: Option<[u8; 32]>,
+        /// The row is whole, but the message that it refers to for the id is gone.
+        lacks_message: bool,
+        /// What is wrong.
+        problem: String,
+    },
 }
 
 /// A message and the entries that it names, as stored.
@@ -153,7 +162,12 @@ impl Database {
             count += 1;
             each(match chain_row(row) {
                 Ok(entry) => ChainItem::Entry(entry, self.coverage(entry.index, row)?),
-                Err(problem) => ChainItem::Unreadable(ChainIndex(row.get(0)?), problem),
+                Err(problem) => ChainItem::Unreadable {
+                    index: ChainIndex(row.get(0)?),
+                    hash: fixed(row.get_ref(3)?, "hash").ok(),
+                    lacks_message: row.get_ref(6)? == ValueRef::Null && row.get_ref(11)? == ValueRef::Null,
+                    problem,
+                },
             });
         }
         Ok(count)

@@ -68,7 +68,12 @@ impl ReferenceDatabase {
             each(match chain_row(row) {
                 Ok(entry) if row.get(7)? => ChainItem::Entry(entry, Coverage::NoMessage),
                 Ok(entry) => ChainItem::Entry(entry, Coverage::Known),
-                Err(problem) => ChainItem::Unreadable(ChainIndex(row.get(0)?), problem),
+                Err(problem) => ChainItem::Unreadable {
+                    index: ChainIndex(row.get(0)?),
+                    hash: fixed(row.get_ref(3)?, "hash").ok(),
+                    lacks_message: false,
+                    problem,
+                },
             });
         }
         Ok(count)

@@ -1,0 +1,97 @@
+//! The independent verifier in Python agrees with ours, on good chains and on broken ones.
+
+use std::collections::BTreeSet;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use coms::ids::MessageId;
+use coms::logchain::{Entry, EntryHash, EntryLine, Verifier, VerifyOptions};
+use coms::time::Timestamp;
+use serde_json::Value;
+
+use super::log::{Log, key};
+
+/// A Python that has `cryptography`: the system's, or one of an environment that is made here once.
+fn python() -> Option<PathBuf> {
+    let can = |python: &Path| {
+        let tried = Command::new(python).args(["-c", "import cryptography"]).stderr(Stdio::null()).status();
+        tried.is_ok_and(|status| status.success())
+    };
+    let system = PathBuf::from("python3");
+    if can(&system) {
+        return Some(system);
+    }
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("python");
+    let own = folder.join("bin/python");
+    if !can(&own) {
+        Command::new("python3").args(["-m", "venv"]).arg(&folder).status().ok()?;
+        Command::new(&own).args(["-m", "pip", "install", "--quiet", "cryptography"]).status().ok()?;
+    }
+    can(&own).then_some(own)
+}
+
+/// Index and kind of each break.
+type Found = BTreeSet<(u64, String)>;
+
+type Alter = fn(&mut Vec<Entry>);
+
+/// What our verifier and the Python one find: index and kind of each break.
+fn both(python: &Path, entries: &[Entry]) -> (Found, Found) {
+    let mut verifier = Verifier::new(VerifyOptions::new(key().public()), 1);
+    let mut lines = Vec::new();
+    for entry in entries {
+        verifier.push(entry);
+        EntryLine::write(entry, &mut lines);
+    }
+    let ours = verifier.finish().breaks.listed().to_vec();
+    let ours = ours.into_iter().map(|fault| (fault.index.expect("an index").0, fault.kind.name().to_owned())).collect();
+
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/verify_chain.py");
+    let mut child = Command::new(python)
+        .arg(script)
+        .arg(key().public().to_string())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("Python starts");
+    child.stdin.take().expect("its input").write_all(&lines).expect("it reads");
+    let output = child.wait_with_output().expect("it ends");
+    let report: Value = serde_json::from_slice(&output.stdout).expect("a report");
+    assert_eq!(report["entries"], entries.len());
+    let theirs = report["breaks"].as_array().expect("a list").iter();
+    let theirs = theirs
+        .map(|fault| (fault["index"].as_u64().expect("an index"), fault["kind"].as_str().expect("a kind").to_owned()))
+        .collect();
+    (ours, theirs)
+}
+
+#[test]
+fn an_independent_verifier_agrees() {
+    let Some(python) = python() else {
+        eprintln!("SKIPPED: there is no python3 with the `cryptography` package, and none could be installed");
+        return;
+    };
+    let good = Log::new(120).entries;
+    let cases: [(&str, Alter); 10] = [
+        ("nothing", |_| {}),
+        ("empty", Vec::clear),
+        ("removed", |entries| {
+            entries.remove(50);
+        }),
+        ("swapped", |entries| entries.swap(10, 11)),
+        ("doubled", |entries| entries.insert(7, entries[6])),
+        ("prev_hash", |entries| entries[30].prev_hash = EntryHash::ZERO),
+        ("hash", |entries| entries[31].hash.0[0] ^= 1),
+        ("signature", |entries| entries[32].signature.0[40] ^= 1),
+        ("message", |entries| entries[33].message_id = MessageId::from_bytes([1; 16])),
+        ("time", |entries| entries[34].timestamp = Timestamp::from_unix_ms(5)),
+    ];
+    for (name, alter) in cases {
+        let mut entries = good.clone();
+        alter(&mut entries);
+        let (ours, theirs) = both(&python, &entries);
+        assert_eq!(ours, theirs, "{name}");
+        assert_eq!(ours.is_empty(), matches!(name, "nothing" | "empty"), "{name}");
+    }
+}
