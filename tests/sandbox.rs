@@ -89,7 +89,8 @@ fn what_it_prints_is_all_that_it_takes() {
         let status = Command::new("sh").args(["-c", line]).stdin(Stdio::null()).stderr(Stdio::null()).status();
         assert!(status.expect("an end").success(), "{line}");
     }
-    dev.kill().and_then(|()| dev.wait()).expect("an end");
+    let told = Command::new("kill").args(["-TERM", &dev.id().to_string()]).status().expect("kill");
+    assert!(told.success() && dev.wait().expect("an end").success());
 }
 
 /// Its most talkative log, with people coming, talking and failing to come.
@@ -128,7 +129,7 @@ fn no_secret_and_no_message_is_ever_logged() {
 
 #[test]
 fn a_script_may_edit_delete_and_search_what_it_has_just_said() {
-    let dev = Dev::ephemeral();
+    let dev = Dev::anywhere();
     let mut chat = dev.chat(0, &[]);
     for line in ["tea", "coffee", "/edit 1 green tea", "/delete 2", "/search green", "/channels", "//shrug"] {
         chat.say(line);
@@ -145,7 +146,7 @@ fn a_script_may_edit_delete_and_search_what_it_has_just_said() {
 
 #[test]
 fn a_script_hears_of_refusals_by_the_exit_code() {
-    let dev = Dev::ephemeral();
+    let dev = Dev::anywhere();
     let mut refused = dev.chat(0, &["--channel", "announcements"]);
     refused.say("may I?");
     let (code, frames) = refused.end();
@@ -169,7 +170,7 @@ fn a_script_hears_of_refusals_by_the_exit_code() {
 
 #[test]
 fn central_gives_the_token_and_a_token_may_stand_in_a_file() {
-    let dev = Dev::ephemeral();
+    let dev = Dev::anywhere();
     let user = "49c07341-06c0-4eb9-8059-e5a0a3729cb6";
     let central = dev.text("central_url");
     let server = dev.text("server_id");
@@ -299,7 +300,7 @@ fn a_taken_port_is_passed_over_and_an_ephemeral_directory_goes() {
 #[cfg(unix)]
 #[test]
 fn a_terminal_keeps_the_input_line_whole() {
-    let dev = Dev::ephemeral();
+    let dev = Dev::anywhere();
     let mut command = coms();
     command.args(["chat", &dev.url()]).env("COMS_TOKEN", dev.token(0)).env("TERM", "xterm");
     let mut terminal = rexpect::session::spawn_command(command, Some(20_000)).expect("a terminal");

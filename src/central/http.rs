@@ -39,7 +39,7 @@ pub enum AnswerError {
     /// The connection failed on the way.
     #[error(transparent)]
     Http(#[from] reqwest::Error),
-    /// It went on after [`MAX_ANSWER_BYTES`].
+    /// It went on after 64 KiB.
     #[error("answer is longer than {MAX_ANSWER_BYTES} bytes")]
     TooLong,
 }

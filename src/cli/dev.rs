@@ -16,7 +16,7 @@ use self::folder::Folder;
 use self::invitation::Invitation;
 use super::stop_signal::StopSignal;
 use super::{CliError, Exit, Globals, serve};
-use crate::central::{Sandbox, SandboxOptions};
+use crate::central::{Sandbox, SandboxError, SandboxOptions};
 use crate::server::{Server, listen};
 use crate::telemetry;
 use crate::time::Clock;
@@ -65,7 +65,7 @@ impl Dev {
             token_lifetime: TOKEN_LIFETIME,
             clock: Clock::system(),
         };
-        let central = Sandbox::start(listen_near(self.central_port)?, options).map_err(anyhow::Error::from)?;
+        let central = Sandbox::start(listen_near(self.central_port)?, options).map_err(|error| no_central(&error))?;
         let listener = listen_near(self.port)?;
         let config = folder.configure(listener.local_addr()?.port(), &central)?;
         let _telemetry = telemetry::init(&globals.logging(config.log.clone()), globals.colors_stderr())
@@ -98,6 +98,17 @@ impl Dev {
             write!(stdout, "{invitation}")?;
         }
         stdout.flush()
+    }
+}
+
+fn no_central(error: &SandboxError) -> CliError {
+    match error {
+        SandboxError::Key { source, .. } => CliError::usage(format!("{error}: {source}"))
+            .hint("put the file back, or remove the whole directory to begin anew"),
+        SandboxError::File { source, .. } | SandboxError::Listener(source) => {
+            CliError::usage(format!("{error}: {source}"))
+        }
+        SandboxError::Randomness(_) => CliError::failed(error.to_string()),
     }
 }
 

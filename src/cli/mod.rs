@@ -1,6 +1,6 @@
 //! The command line: one file a command, and what they share. Nothing below this layer prints or asks.
 //!
-//! A command is a struct of arguments in a file of its own, a variant of [`Command`], and a line in [`run`].
+//! A command is a struct of arguments in a file of its own, a variant of `Command`, and a line in `run`.
 
 mod chat;
 mod completions;

@@ -85,6 +85,8 @@ const DEV: [&str; 4] = ["dev", "--json", "--central-port", "0"];
 pub(crate) struct Dev {
     running: Running,
     invitation: Value,
+    /// Removed after the program has ended.
+    _dir: Option<tempfile::TempDir>,
 }
 
 impl Dev {
@@ -93,8 +95,11 @@ impl Dev {
         Self::start_with(&["--dir", &dir.join("sandbox").display().to_string(), "--port", &port.to_string()])
     }
 
-    pub(crate) fn ephemeral() -> Self {
-        Self::start_with(&["--ephemeral", "--port", "0"])
+    /// One whose data goes with it. (`--ephemeral` removes them at a clean end, but a test just drops it.)
+    pub(crate) fn anywhere() -> Self {
+        let dir = tempfile::tempdir().expect("a directory");
+        let started = Self::start(dir.path(), 0);
+        Self { _dir: Some(dir), ..started }
     }
 
     pub(crate) fn start_with(arguments: &[&str]) -> Self {
@@ -111,7 +116,7 @@ impl Dev {
 
     fn started(running: Running) -> Self {
         let invitation = running.lines.recv_timeout(DEADLINE).expect("an invitation");
-        Self { running, invitation }
+        Self { running, invitation, _dir: None }
     }
 
     /// A member of the invitation.
