@@ -16,7 +16,7 @@ use tokio::net::TcpStream;
 
 use super::connection::Connection;
 use super::handshakes::Slot;
-use super::routes::{error, error_with};
+use super::http_error::{error, error_with};
 use super::shared::{Place, Shared};
 use crate::central::Claims;
 

@@ -18,7 +18,8 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
 use super::frame::{CloseCode, Decoder, Incoming, write_close, write_ping, write_pong, write_text};
-use super::hub::{FellBehind, Joined, Piece, Urgency};
+use super::frame_log::{FellBehind, Piece};
+use super::hub::{Joined, Urgency};
 use super::outbox::Outbox;
 use super::session::{Session, Turn};
 use super::shared::{Place, Shared};

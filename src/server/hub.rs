@@ -10,14 +10,14 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
-use crate::ids::{ChainIndex, UserId};
+use super::frame_log::{FellBehind, FrameLog, Frames, Piece};
+use crate::ids::UserId;
 use crate::logchain::Head;
 
 /// The pause between wake-ups per connection: twice what it takes to write to one, so that fan-out of small messages
@@ -34,14 +34,6 @@ const MAX_PRESENCE_PAUSE: Duration = Duration::from_millis(300);
 /// Up to this many connections are woken at once and always.
 const FEW_CONNECTIONS: usize = 32;
 
-/// Nobody is too slow who is behind by no more than this time, as long as the log is not [`MAX_BURST`] times as big as it
-/// should be: a burst of long messages must not cost everyone their connection.
-const BURST_GRACE: Duration = Duration::from_secs(2);
-const MAX_BURST: usize = 16;
-
-/// How much a connection takes from the log at a time.
-const MAX_TAKE_BYTES: usize = 64 * 1024;
-
 /// How soon an event must go out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Urgency {
@@ -51,78 +43,21 @@ pub(super) enum Urgency {
     Presence,
 }
 
-/// Frames to be appended to the log together.
-#[derive(Debug, Default)]
-pub(super) struct Frames {
-    bytes: Vec<u8>,
-    marks: Vec<Mark>,
-}
-
-impl Frames {
-    /// Appends the frame that `write` writes. It is not sent to `not_for`; it records `chain_index`.
-    pub(super) fn push(
-        &mut self,
-        not_for: Option<UserId>,
-        chain_index: Option<ChainIndex>,
-        write: impl FnOnce(&mut Vec<u8>),
-    ) {
-        let from = self.bytes.len();
-        write(&mut self.bytes);
-        self.marks.push(Mark { from, to: self.bytes.len(), not_for, chain_index });
-    }
-}
-
-/// Where a frame stands in its chunk.
-#[derive(Debug, Clone, Copy)]
-struct Mark {
-    from: usize,
-    to: usize,
-    not_for: Option<UserId>,
-    chain_index: Option<ChainIndex>,
-}
-
-/// A part of the log that does not change any more.
-#[derive(Debug, Clone)]
-struct Chunk {
-    /// The position of its first byte.
-    start: u64,
-    bytes: Bytes,
-    marks: Arc<[Mark]>,
-    since: Instant,
-}
-
-/// Bytes to be sent as they are.
-#[derive(Debug)]
-pub(super) struct Piece {
-    pub(super) bytes: Bytes,
-    /// The last chain entry in them.
-    pub(super) chain_index: Option<ChainIndex>,
-}
-
-/// The log no longer has what a connection should get next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct FellBehind;
-
 /// The hub. Shared by the writer, which publishes, and all connections.
 pub(super) struct Hub {
     /// Held for moments: to append, or to clone references to chunks.
-    log: Mutex<Log>,
+    log: Mutex<Published>,
     /// The end of the log at the last wake-up; connections wait for it to change.
     woken: watch::Sender<u64>,
     connections: AtomicUsize,
     /// Rung when something waits for the next wake-up.
     waiting: Notify,
-    max_lag: usize,
 }
 
-struct Log {
-    chunks: VecDeque<Chunk>,
-    /// The sum of the chunks' bytes.
-    bytes: usize,
-    /// What came after the last chunk; it starts at `end - fresh.bytes.len()`.
-    fresh: Frames,
-    /// The position after the last byte.
-    end: u64,
+/// What was published, and whether it was woken for.
+struct Published {
+    frames: FrameLog,
+    /// The end of the chain as of the end of the log.
     head: Head,
     woken_at: Instant,
     /// How soon what was not yet woken for must go out; `None` when there is nothing.
@@ -140,21 +75,12 @@ pub(super) struct Joined {
 impl Hub {
     /// A hub whose log keeps about `max_lag` bytes; the chain ends with `head`.
     pub(super) fn new(max_lag: usize, head: Head) -> Self {
-        let log = Log {
-            chunks: VecDeque::new(),
-            bytes: 0,
-            fresh: Frames::default(),
-            end: 0,
-            head,
-            woken_at: Instant::now(),
-            waiting: None,
-        };
+        let log = Published { frames: FrameLog::new(max_lag), head, woken_at: Instant::now(), waiting: None };
         Self {
             log: Mutex::new(log),
             woken: watch::Sender::new(0),
             connections: AtomicUsize::new(0),
             waiting: Notify::new(),
-            max_lag,
         }
     }
 
@@ -162,7 +88,7 @@ impl Hub {
     pub(super) fn join(&self) -> Joined {
         self.connections.fetch_add(1, Ordering::Relaxed);
         let log = self.log();
-        Joined { cursor: log.end, head: log.head, woken: self.woken.subscribe() }
+        Joined { cursor: log.frames.end(), head: log.head, woken: self.woken.subscribe() }
     }
 
     /// A connection that joined is gone.
@@ -176,22 +102,15 @@ impl Hub {
         if let Some(head) = head {
             log.head = head;
         }
-        if frames.bytes.is_empty() {
-            return log.end;
+        if !frames.is_empty() {
+            log.frames.append(frames);
+            // A message that waits makes people who come and go leave with it.
+            log.waiting = match log.waiting {
+                Some(Urgency::Message) => Some(Urgency::Message),
+                _ => Some(urgency),
+            };
         }
-        let base = log.fresh.bytes.len();
-        log.fresh.bytes.extend_from_slice(&frames.bytes);
-        log.fresh.marks.extend(frames.marks.iter().map(|mark| Mark {
-            from: mark.from + base,
-            to: mark.to + base,
-            ..*mark
-        }));
-        log.end += frames.bytes.len() as u64;
-        log.waiting = match log.waiting {
-            Some(Urgency::Message) => Some(Urgency::Message),
-            _ => Some(urgency),
-        };
-        log.end
+        log.frames.end()
     }
 
     /// Wakes the connections for what was appended, now or when the pause is over.
@@ -227,10 +146,10 @@ impl Hub {
         }
     }
 
-    fn wake_now(&self, log: &mut Log) {
+    fn wake_now(&self, log: &mut Published) {
         log.waiting = None;
         log.woken_at = Instant::now();
-        self.woken.send_replace(log.end);
+        self.woken.send_replace(log.frames.end());
     }
 
     /// Takes what stands between `cursor` and `up_to` (the end if `None`) and is not kept from `user`, about 64 KiB at
@@ -242,93 +161,20 @@ impl Hub {
         user: UserId,
         pieces: &mut VecDeque<Piece>,
     ) -> Result<(), FellBehind> {
-        let chunks = {
-            let mut log = self.log();
-            let up_to = up_to.unwrap_or(log.end);
-            if *cursor >= up_to {
-                return Ok(());
-            }
-            log.settle(self.max_lag);
-            log.chunks_from(*cursor)?
-        };
+        let chunks = self.log().frames.chunks(*cursor, up_to)?;
         for chunk in &chunks {
-            let from = usize::try_from(cursor.saturating_sub(chunk.start)).unwrap_or(usize::MAX);
-            chunk.cut(from, user, pieces);
-            *cursor = chunk.start + chunk.bytes.len() as u64;
+            chunk.cut_from(cursor, user, pieces);
         }
         Ok(())
     }
 
     /// Whether the log no longer has what a connection at `cursor` should get next.
     pub(super) fn is_behind(&self, cursor: u64) -> bool {
-        let mut log = self.log();
-        log.settle(self.max_lag);
-        log.chunks.front().is_some_and(|oldest| oldest.start > cursor)
+        self.log().frames.has_lost(cursor)
     }
 
-    fn log(&self) -> MutexGuard<'_, Log> {
+    fn log(&self) -> MutexGuard<'_, Published> {
         self.log.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Log {
-    /// Turns what is fresh into a chunk, and lets go of chunks beyond `max_lag`.
-    fn settle(&mut self, max_lag: usize) {
-        if self.fresh.bytes.is_empty() {
-            return;
-        }
-        let fresh = std::mem::take(&mut self.fresh);
-        let length = fresh.bytes.len();
-        self.chunks.push_back(Chunk {
-            start: self.end - length as u64,
-            bytes: fresh.bytes.into(),
-            marks: fresh.marks.into(),
-            since: Instant::now(),
-        });
-        self.bytes += length;
-        while let Some(oldest) = self.chunks.front()
-            && let rest = self.bytes - oldest.bytes.len()
-            && rest >= max_lag
-            && (oldest.since.elapsed() > BURST_GRACE || rest >= max_lag * MAX_BURST)
-        {
-            self.chunks.pop_front();
-            self.bytes = rest;
-        }
-    }
-
-    /// References to the chunks from the one that holds `cursor`, up to about [`MAX_TAKE_BYTES`].
-    fn chunks_from(&self, cursor: u64) -> Result<Vec<Chunk>, FellBehind> {
-        let after = self.chunks.partition_point(|chunk| chunk.start <= cursor);
-        let first = after.checked_sub(1).ok_or(FellBehind)?;
-        let mut bytes = 0;
-        let wanted = self.chunks.iter().skip(first).take_while(|chunk| {
-            let fits = bytes < MAX_TAKE_BYTES;
-            bytes += chunk.bytes.len();
-            fits
-        });
-        Ok(wanted.cloned().collect())
-    }
-}
-
-impl Chunk {
-    /// Adds the pieces from byte `from` on without the frames that are not for `user`: mostly all in one.
-    fn cut(&self, mut from: usize, user: UserId, pieces: &mut VecDeque<Piece>) {
-        let mut chain_index = None;
-        let first = self.marks.partition_point(|mark| mark.from < from);
-        for mark in self.marks.iter().skip(first) {
-            if mark.not_for == Some(user) {
-                self.piece(from, mark.from, chain_index.take(), pieces);
-                from = mark.to;
-            }
-            chain_index = mark.chain_index.or(chain_index);
-        }
-        self.piece(from, self.bytes.len(), chain_index, pieces);
-    }
-
-    fn piece(&self, from: usize, to: usize, chain_index: Option<ChainIndex>, pieces: &mut VecDeque<Piece>) {
-        if from < to {
-            pieces.push_back(Piece { bytes: self.bytes.slice(from..to), chain_index });
-        }
     }
 }
 
@@ -339,61 +185,5 @@ fn pause(urgency: Urgency, connections: usize) -> Duration {
         Urgency::Message if connections as usize <= FEW_CONNECTIONS => Duration::ZERO,
         Urgency::Message => PAUSE_PER_CONNECTION.saturating_mul(connections).min(MAX_PAUSE),
         Urgency::Presence => PRESENCE_PAUSE_PER_CONNECTION.saturating_mul(connections).min(MAX_PRESENCE_PAUSE),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn user(n: u8) -> UserId {
-        UserId::from_bytes([n; 16])
-    }
-
-    fn frames(texts: &[(&str, Option<UserId>)]) -> Frames {
-        let mut frames = Frames::default();
-        for (text, not_for) in texts {
-            frames.push(*not_for, None, |out| out.extend_from_slice(text.as_bytes()));
-        }
-        frames
-    }
-
-    fn taken(hub: &Hub, cursor: &mut u64, user: UserId) -> Result<String, FellBehind> {
-        let mut pieces = VecDeque::new();
-        hub.take(cursor, None, user, &mut pieces)?;
-        Ok(pieces.iter().map(|piece| String::from_utf8_lossy(&piece.bytes).into_owned()).collect())
-    }
-
-    #[test]
-    fn everyone_gets_everything_once_but_what_is_kept_from_them() {
-        let hub = Hub::new(1000, Head::EMPTY);
-        let (mut early, mut late) = (hub.join().cursor, 0);
-        hub.append(&frames(&[("a", None), ("b", Some(user(1))), ("c", None)]), None, Urgency::Message);
-        assert_eq!(taken(&hub, &mut early, user(1)).as_deref(), Ok("ac"));
-        hub.append(&frames(&[("d", None)]), None, Urgency::Message);
-        assert_eq!(taken(&hub, &mut early, user(1)).as_deref(), Ok("d"));
-        assert_eq!(taken(&hub, &mut late, user(2)).as_deref(), Ok("abcd"));
-        assert_eq!(taken(&hub, &mut late, user(2)).as_deref(), Ok(""));
-    }
-
-    #[test]
-    fn a_connection_starts_in_the_middle_of_what_is_fresh() {
-        let hub = Hub::new(1000, Head::EMPTY);
-        hub.append(&frames(&[("before", None)]), None, Urgency::Message);
-        let mut cursor = hub.join().cursor;
-        hub.append(&frames(&[("after", None)]), None, Urgency::Message);
-        assert_eq!(taken(&hub, &mut cursor, user(1)).as_deref(), Ok("after"));
-    }
-
-    #[test]
-    fn who_lags_too_far_has_fallen_behind() {
-        let hub = Hub::new(10, Head::EMPTY);
-        let (mut slow, mut fast) = (0, 0);
-        for _ in 0..=MAX_BURST {
-            assert_eq!(taken(&hub, &mut 0, user(1)).map(|_| ()), Ok(()), "a burst is no reason");
-            hub.append(&frames(&[("0123456789", None)]), None, Urgency::Message);
-            taken(&hub, &mut fast, user(1)).expect("it keeps up");
-        }
-        assert_eq!(taken(&hub, &mut slow, user(1)), Err(FellBehind));
     }
 }

@@ -21,7 +21,7 @@ use tokio::time::timeout;
 use tower_http::compression::CompressionLayer;
 
 use super::handshakes::Slot;
-use super::routes::{error, error_with, only_get};
+use super::http_error::{error, error_with, only_get};
 use super::shared::Shared;
 use crate::channels::{AUDITOR_TOKEN_PREFIX, LogPage, Sealing, auditor_token_hash};
 use crate::config::{ChainAccess, Features};

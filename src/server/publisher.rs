@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::frame::write_text;
-use super::hub::{Frames, Hub, Urgency};
+use super::frame_log::Frames;
+use super::hub::{Hub, Urgency};
 use super::outbox::Outbox;
 use crate::channels::{Outcome, Outlet};
 use crate::logchain::Head;

@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
-use axum::http::header::{ALLOW, CACHE_CONTROL};
-use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::http::header::CACHE_CONTROL;
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde_json::json;
 
 use super::connect::connect;
+use super::http_error::{error, not_allowed, only_get};
 use super::shared::Shared;
 use crate::channels::WriterState;
 use crate::config::ChainAccess;
@@ -26,29 +27,6 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .route("/api/v1/servers/{server_id}/heartbeat", post(heartbeat).fallback(|| not_allowed("POST")))
         .fallback(|| async { error(StatusCode::NOT_FOUND, "not_found") })
         .with_state(shared)
-}
-
-/// A refusal: a status, and `{"error": word}`.
-pub(super) fn error(status: StatusCode, word: &'static str) -> Response {
-    (status, Json(json!({ "error": word }))).into_response()
-}
-
-/// A refusal with a header.
-pub(super) fn error_with(status: StatusCode, word: &'static str, header: (HeaderName, HeaderValue)) -> Response {
-    (status, [header], Json(json!({ "error": word }))).into_response()
-}
-
-/// Refuses every other method, HEAD too, as the reference does.
-pub(super) fn only_get<S: Clone + Send + Sync + 'static>(route: MethodRouter<S>) -> MethodRouter<S> {
-    route.head(|| not_allowed("GET")).fallback(|| not_allowed("GET"))
-}
-
-fn not_allowed(allowed: &'static str) -> std::future::Ready<Response> {
-    std::future::ready(error_with(
-        StatusCode::METHOD_NOT_ALLOWED,
-        "method_not_allowed",
-        (ALLOW, HeaderValue::from_static(allowed)),
-    ))
 }
 
 /// Whether the server is up, and whether it can store what it gets.

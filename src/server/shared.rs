@@ -7,7 +7,8 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use tokio_util::task::TaskTracker;
 
 use super::frame::write_text;
-use super::hub::{Frames, Hub, Urgency};
+use super::frame_log::Frames;
+use super::hub::{Hub, Urgency};
 use super::presence::Presence;
 use super::publisher::ReplyTo;
 use crate::central::{CentralState, TokenVerifier};

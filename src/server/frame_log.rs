@@ -1,0 +1,244 @@
+//! The log of encoded frames: what everyone reads, each from their own place on.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use crate::ids::{ChainIndex, UserId};
+
+/// Nobody is too slow who is behind by no more than this time, as long as the log is not [`MAX_BURST`] times as big as it
+/// should be: a burst of long messages must not cost everyone their connection.
+const BURST_GRACE: Duration = Duration::from_secs(2);
+const MAX_BURST: usize = 16;
+
+/// How much a connection takes from the log at a time.
+const MAX_TAKE_BYTES: usize = 64 * 1024;
+
+/// Frames to be appended to the log together.
+#[derive(Debug, Default)]
+pub(super) struct Frames {
+    bytes: Vec<u8>,
+    marks: Vec<Mark>,
+}
+
+impl Frames {
+    pub(super) fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// Appends the frame that `write` writes. It is not sent to `not_for`; it records `chain_index`.
+    pub(super) fn push(
+        &mut self,
+        not_for: Option<UserId>,
+        chain_index: Option<ChainIndex>,
+        write: impl FnOnce(&mut Vec<u8>),
+    ) {
+        let from = self.bytes.len();
+        write(&mut self.bytes);
+        self.marks.push(Mark { from, to: self.bytes.len(), not_for, chain_index });
+    }
+}
+
+/// Where a frame stands in its chunk.
+#[derive(Debug, Clone, Copy)]
+struct Mark {
+    from: usize,
+    to: usize,
+    not_for: Option<UserId>,
+    chain_index: Option<ChainIndex>,
+}
+
+/// A part of the log that does not change any more.
+#[derive(Debug, Clone)]
+pub(super) struct Chunk {
+    /// The position of its first byte.
+    start: u64,
+    bytes: Bytes,
+    marks: Arc<[Mark]>,
+    since: Instant,
+}
+
+/// Bytes to be sent as they are.
+#[derive(Debug)]
+pub(super) struct Piece {
+    pub(super) bytes: Bytes,
+    /// The last chain entry in them.
+    pub(super) chain_index: Option<ChainIndex>,
+}
+
+/// The log no longer has what a connection should get next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct FellBehind;
+
+/// The log. What is appended is fresh until somebody reads it; then it becomes a chunk that is shared by all readers.
+#[derive(Debug)]
+pub(super) struct FrameLog {
+    chunks: VecDeque<Chunk>,
+    /// The sum of the chunks' bytes.
+    bytes: usize,
+    /// What came after the last chunk; it starts at `end - fresh.bytes.len()`.
+    fresh: Frames,
+    /// The position after the last byte.
+    end: u64,
+    max_lag: usize,
+}
+
+impl FrameLog {
+    /// An empty log that keeps about `max_lag` bytes.
+    pub(super) fn new(max_lag: usize) -> Self {
+        Self { chunks: VecDeque::new(), bytes: 0, fresh: Frames::default(), end: 0, max_lag }
+    }
+
+    /// The position after the last byte.
+    pub(super) fn end(&self) -> u64 {
+        self.end
+    }
+
+    /// Appends frames.
+    pub(super) fn append(&mut self, frames: &Frames) {
+        let base = self.fresh.bytes.len();
+        self.fresh.bytes.extend_from_slice(&frames.bytes);
+        let marks = frames.marks.iter().map(|mark| Mark { from: mark.from + base, to: mark.to + base, ..*mark });
+        self.fresh.marks.extend(marks);
+        self.end += frames.bytes.len() as u64;
+    }
+
+    /// References to the chunks from the one that holds `cursor` on, of about 64 KiB together; none if there is nothing
+    /// before `up_to`.
+    pub(super) fn chunks(&mut self, cursor: u64, up_to: Option<u64>) -> Result<Vec<Chunk>, FellBehind> {
+        if cursor >= up_to.unwrap_or(self.end) {
+            return Ok(Vec::new());
+        }
+        self.settle();
+        let after = self.chunks.partition_point(|chunk| chunk.start <= cursor);
+        let first = after.checked_sub(1).ok_or(FellBehind)?;
+        let mut bytes = 0;
+        let wanted = self.chunks.iter().skip(first).take_while(|chunk| {
+            let fits = bytes < MAX_TAKE_BYTES;
+            bytes += chunk.bytes.len();
+            fits
+        });
+        Ok(wanted.cloned().collect())
+    }
+
+    /// Whether what stands at `cursor` is no longer there.
+    pub(super) fn has_lost(&mut self, cursor: u64) -> bool {
+        self.settle();
+        self.chunks.front().is_some_and(|oldest| oldest.start > cursor)
+    }
+
+    /// Turns what is fresh into a chunk, and lets go of chunks that are too old.
+    fn settle(&mut self) {
+        if self.fresh.bytes.is_empty() {
+            return;
+        }
+        let fresh = std::mem::take(&mut self.fresh);
+        let length = fresh.bytes.len();
+        self.chunks.push_back(Chunk {
+            start: self.end - length as u64,
+            bytes: fresh.bytes.into(),
+            marks: fresh.marks.into(),
+            since: Instant::now(),
+        });
+        self.bytes += length;
+        while let Some(oldest) = self.chunks.front()
+            && let rest = self.bytes - oldest.bytes.len()
+            && rest >= self.max_lag
+            && (oldest.since.elapsed() > BURST_GRACE || rest >= self.max_lag * MAX_BURST)
+        {
+            self.chunks.pop_front();
+            self.bytes = rest;
+        }
+    }
+}
+
+impl Chunk {
+    /// Adds the pieces from `cursor` on, and moves it to the end of the chunk.
+    pub(super) fn cut_from(&self, cursor: &mut u64, user: UserId, pieces: &mut VecDeque<Piece>) {
+        let from = usize::try_from(cursor.saturating_sub(self.start)).unwrap_or(usize::MAX);
+        self.cut(from, user, pieces);
+        *cursor = self.start + self.bytes.len() as u64;
+    }
+
+    /// Adds the pieces from byte `from` on without the frames that are not for `user`: mostly all in one.
+    fn cut(&self, mut from: usize, user: UserId, pieces: &mut VecDeque<Piece>) {
+        let mut chain_index = None;
+        let first = self.marks.partition_point(|mark| mark.from < from);
+        for mark in self.marks.iter().skip(first) {
+            if mark.not_for == Some(user) {
+                self.piece(from, mark.from, chain_index.take(), pieces);
+                from = mark.to;
+            }
+            chain_index = mark.chain_index.or(chain_index);
+        }
+        self.piece(from, self.bytes.len(), chain_index, pieces);
+    }
+
+    fn piece(&self, from: usize, to: usize, chain_index: Option<ChainIndex>, pieces: &mut VecDeque<Piece>) {
+        if from < to {
+            pieces.push_back(Piece { bytes: self.bytes.slice(from..to), chain_index });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn user(n: u8) -> UserId {
+        UserId::from_bytes([n; 16])
+    }
+
+    fn frames(texts: &[(&str, Option<UserId>)]) -> Frames {
+        let mut frames = Frames::default();
+        for (text, not_for) in texts {
+            frames.push(*not_for, None, |out| out.extend_from_slice(text.as_bytes()));
+        }
+        frames
+    }
+
+    fn taken(log: &mut FrameLog, cursor: &mut u64, user: UserId) -> Result<String, FellBehind> {
+        let mut pieces = VecDeque::new();
+        for chunk in log.chunks(*cursor, None)? {
+            chunk.cut_from(cursor, user, &mut pieces);
+        }
+        Ok(pieces.iter().map(|piece| String::from_utf8_lossy(&piece.bytes).into_owned()).collect())
+    }
+
+    #[test]
+    fn everyone_gets_everything_once_but_what_is_kept_from_them() {
+        let mut log = FrameLog::new(1000);
+        let (mut early, mut late) = (0, 0);
+        log.append(&frames(&[("a", None), ("b", Some(user(1))), ("c", None)]));
+        assert_eq!(taken(&mut log, &mut early, user(1)).as_deref(), Ok("ac"));
+        log.append(&frames(&[("d", None)]));
+        assert_eq!(taken(&mut log, &mut early, user(1)).as_deref(), Ok("d"));
+        assert_eq!(taken(&mut log, &mut late, user(2)).as_deref(), Ok("abcd"));
+        assert_eq!(taken(&mut log, &mut late, user(2)).as_deref(), Ok(""));
+    }
+
+    #[test]
+    fn a_reader_starts_in_the_middle_of_what_is_fresh() {
+        let mut log = FrameLog::new(1000);
+        log.append(&frames(&[("before", None)]));
+        let mut cursor = log.end();
+        log.append(&frames(&[("after", None)]));
+        assert_eq!(taken(&mut log, &mut cursor, user(1)).as_deref(), Ok("after"));
+    }
+
+    #[test]
+    fn who_lags_too_far_has_fallen_behind() {
+        let mut log = FrameLog::new(10);
+        let (mut slow, mut fast) = (0, 0);
+        for _ in 0..=MAX_BURST {
+            assert_eq!(taken(&mut log, &mut 0, user(1)).map(|_| ()), Ok(()), "a burst is no reason");
+            log.append(&frames(&[("0123456789", None)]));
+            taken(&mut log, &mut fast, user(1)).expect("it keeps up");
+        }
+        assert!(log.has_lost(slow));
+        assert_eq!(taken(&mut log, &mut slow, user(1)), Err(FellBehind));
+    }
+}
