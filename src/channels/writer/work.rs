@@ -1,0 +1,309 @@
+//! The writer's thread: batches, transactions, and what must be done now and then.
+
+use std::time::{Duration, Instant};
+
+use tokio::sync::{mpsc, watch};
+
+use super::{Command, Outcome, Outlet, WriterOptions, WriterState};
+use crate::channels::decide::{Decision, RESEND_WINDOW, decide};
+use crate::ids::{ChainIndex, UserId};
+use crate::logchain::{Entry, EntryHash, Head};
+use crate::protocol::{Action, Answer, EventBody, Reason, Refusal};
+use crate::storage::{Change, EntryRow, StorageError, WriteStore};
+use crate::time::Timestamp;
+
+/// The most commands that share a transaction; more would make the first ones wait.
+const MAX_BATCH: usize = 512;
+
+/// The most bytes of text of a batch, but for its last command: connections get a batch as a whole.
+const MAX_BATCH_BYTES: usize = 512 * 1024;
+
+/// When a client may try again after the disk was full.
+const RETRY_AFTER_MS: u64 = 5_000;
+
+/// How often it is looked whether a deleted text can be wiped from the write-ahead log, while readers keep it there.
+const WIPE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How often creates that are too old to be recognized are forgotten, and how many at a time.
+const FORGET_INTERVAL: Duration = Duration::from_secs(10);
+const FORGET_AT_ONCE: u32 = 2_000;
+
+/// How often it is tried whether writing is possible again.
+const PROBE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How often it is said that the write-ahead log is too big.
+const WARN_INTERVAL: Duration = Duration::from_mins(1);
+
+/// The end of the chain.
+#[derive(Debug, Clone, Copy)]
+struct Tip {
+    head: Head,
+    timestamp: Timestamp,
+}
+
+impl Tip {
+    const EMPTY: Self = Self { head: Head::EMPTY, timestamp: Timestamp::from_unix_ms(0) };
+}
+
+/// The writer's thread: what it has, and what it does.
+pub(super) struct Work<O> {
+    store: WriteStore,
+    options: WriterOptions,
+    /// The end of what is committed.
+    tip: Tip,
+    outlet: O,
+    state: watch::Sender<WriterState>,
+    /// When to wipe deleted texts from the write-ahead log; `None` when there are none.
+    wipe_due: Option<Instant>,
+    forget_due: Instant,
+    warn_due: Instant,
+}
+
+impl<O> Work<O> {
+    /// Takes up the chain where it ends in the database.
+    pub(super) fn new(
+        store: WriteStore,
+        options: WriterOptions,
+        outlet: O,
+        state: watch::Sender<WriterState>,
+    ) -> Result<Self, StorageError> {
+        let stored = store.database().head()?;
+        let tip = stored.map_or(Tip::EMPTY, |stored| Tip {
+            head: Head { length: stored.index.0 + 1, hash: EntryHash(stored.hash) },
+            timestamp: stored.timestamp,
+        });
+        let now = Instant::now();
+        // A kill may have left deleted texts in the write-ahead log, and old requests.
+        Ok(Self { store, options, tip, outlet, state, wipe_due: Some(now), forget_due: now, warn_due: now })
+    }
+
+    /// Works until all senders of commands are gone, or until storage fails.
+    pub(super) fn run<R>(mut self, runtime: &tokio::runtime::Handle, mut pending: mpsc::Receiver<Command<R>>)
+    where
+        O: Outlet<R>,
+    {
+        let mut batch = Vec::new();
+        loop {
+            if batch.is_empty() {
+                match self.wait(runtime, &mut pending) {
+                    Waited::Command(command) => batch.push(*command),
+                    Waited::Due => {}
+                    Waited::Closed => break,
+                }
+            }
+            let mut bytes = 0;
+            while batch.len() < MAX_BATCH
+                && bytes < MAX_BATCH_BYTES
+                && let Ok(command) = pending.try_recv()
+            {
+                bytes += text_bytes(&command.action);
+                batch.push(command);
+            }
+            if !batch.is_empty() && !self.write(std::mem::take(&mut batch)) {
+                // Those that wait are refused by the closing of their queue.
+                return;
+            }
+            self.keep_house();
+        }
+        self.store.checkpoint().ok();
+    }
+
+    /// Waits for a command, at most until something is due.
+    fn wait<R>(&self, runtime: &tokio::runtime::Handle, pending: &mut mpsc::Receiver<Command<R>>) -> Waited<R> {
+        let probe = self.is_unavailable().then(|| Instant::now() + PROBE_INTERVAL);
+        let received = match probe.into_iter().chain(self.wipe_due).min() {
+            None => pending.blocking_recv(),
+            Some(due) => {
+                let wait = due.saturating_duration_since(Instant::now());
+                match runtime.block_on(async { tokio::time::timeout(wait, pending.recv()).await }) {
+                    Ok(received) => received,
+                    Err(_) => return Waited::Due,
+                }
+            }
+        };
+        received.map_or(Waited::Closed, |command| Waited::Command(Box::new(command)))
+    }
+
+    /// Carries out a batch. Returns whether the writer can go on.
+    fn write<R>(&mut self, batch: Vec<Command<R>>) -> bool
+    where
+        O: Outlet<R>,
+    {
+        let mut outcomes = Vec::with_capacity(batch.len());
+        let mut commands = batch.into_iter();
+        match self.transact(&mut commands, &mut outcomes) {
+            Ok(tip) => {
+                // Committed and synced: from here on it may be shown. A crash before this line leaves stored what nobody
+                // was told, and who sends it again gets the first answer.
+                self.tip = tip;
+                self.set_state(WriterState::Ready);
+                self.outlet.publish(outcomes, tip.head);
+                true
+            }
+            Err(error) => {
+                let state = self.give_up_batch(&error);
+                let refusal = Refusal::new(Reason::StorageUnavailable).retry_after_ms(RETRY_AFTER_MS);
+                let replies = outcomes.into_iter().map(|outcome| outcome.reply);
+                let replies = replies.chain(commands.map(|command| command.reply));
+                let refuse = |reply| Outcome { event: None, answer: Answer::Refused(refusal.clone()), reply };
+                let refused = replies.map(refuse).collect();
+                self.outlet.publish(refused, self.tip.head);
+                let goes_on = !matches!(state, WriterState::Failed(_));
+                self.set_state(state);
+                goes_on
+            }
+        }
+    }
+
+    /// One transaction: decides on and stores each command, and commits. On an error the outcomes so far did not happen.
+    fn transact<R>(
+        &mut self,
+        commands: &mut impl Iterator<Item = Command<R>>,
+        outcomes: &mut Vec<Outcome<R>>,
+    ) -> Result<Tip, StorageError> {
+        let mut tip = self.tip;
+        let now = self.options.clock.now().max(tip.timestamp);
+        self.store.begin()?;
+        for Command { user_id, action, reply } in commands {
+            // The reply is kept before anything can fail, so that it is answered in any case.
+            outcomes.push(Outcome { event: None, answer: Answer::Edited, reply });
+            let (event, answer) = self.carry_out(user_id, action, now, &mut tip)?;
+            if let Some(outcome) = outcomes.last_mut() {
+                outcome.event = event;
+                outcome.answer = answer;
+            }
+        }
+        self.store.commit()?;
+        Ok(tip)
+    }
+
+    fn carry_out(
+        &mut self,
+        user_id: UserId,
+        action: Action,
+        now: Timestamp,
+        tip: &mut Tip,
+    ) -> Result<(Option<EventBody>, Answer), StorageError> {
+        let decision = decide(self.store.database(), &self.options.directory, user_id, action, now)?;
+        let (change, message_id, content_hash) = match decision {
+            Decision::Refused(refusal) => return Ok((None, Answer::Refused(refusal))),
+            Decision::StoredBefore(stored) => {
+                let answer = Answer::Created { id: stored.message_id, chain_index: stored.chain_index };
+                return Ok((None, answer));
+            }
+            Decision::Store { change, message_id, content_hash } => (change, message_id, content_hash),
+        };
+        let index = ChainIndex(tip.head.length);
+        let entry = Entry::sign(&self.options.key, index, message_id, now, tip.head.hash, content_hash);
+        self.store.apply(&change, &stored_entry(&entry))?;
+        *tip = Tip { head: Head { length: index.0 + 1, hash: entry.hash }, timestamp: now };
+        if matches!(change, Change::Deleted { .. }) {
+            self.wipe_due.get_or_insert_with(|| Instant::now() + WIPE_INTERVAL);
+        }
+        Ok(self.tell(change, &entry))
+    }
+
+    /// What is told of a stored change.
+    fn tell(&self, change: Change, entry: &Entry) -> (Option<EventBody>, Answer) {
+        let (id, chain_index, at) = (entry.message_id, entry.index, entry.timestamp);
+        match change {
+            Change::Created { user_id, content, channel, .. } => {
+                let channel_id = self.options.directory.id_of(channel);
+                let event = EventBody::Created { id, channel_id, user_id, content, chain_index, created_at: at };
+                (Some(event), Answer::Created { id, chain_index })
+            }
+            Change::Edited { content, .. } => {
+                let event = EventBody::Edited { message_id: id, content, edited_at: at, chain_index };
+                (Some(event), Answer::Edited)
+            }
+            Change::Deleted { .. } => (Some(EventBody::Deleted { message_id: id, chain_index }), Answer::Deleted),
+        }
+    }
+
+    /// Drops the batch, and says how the writer is after `error`.
+    fn give_up_batch(&mut self, error: &StorageError) -> WriterState {
+        let rolled_back = self.store.rollback();
+        match (error, rolled_back) {
+            (error, Ok(())) if error.is_passing() => WriterState::Unavailable(error.to_string()),
+            (error, _) => WriterState::Failed(error.to_string()),
+        }
+    }
+
+    fn set_state(&self, state: WriterState) {
+        self.state.send_if_modified(|current| {
+            let changed = *current != state;
+            match &state {
+                WriterState::Ready if changed => tracing::info!("storage is available again"),
+                WriterState::Unavailable(error) if changed => tracing::error!(%error, "storage is unavailable"),
+                WriterState::Failed(error) => tracing::error!(%error, "storage failed"),
+                WriterState::Ready | WriterState::Unavailable(_) => {}
+            }
+            if changed {
+                *current = state;
+            }
+            changed
+        });
+    }
+
+    /// What must be done now and then. That it fails does not matter: it is tried again.
+    fn keep_house(&mut self) {
+        let now = Instant::now();
+        if self.is_unavailable() {
+            match self.store.probe(self.options.clock.now()) {
+                Ok(()) => self.set_state(WriterState::Ready),
+                Err(error) => {
+                    let state = self.give_up_batch(&error);
+                    self.set_state(state);
+                }
+            }
+        }
+        if self.wipe_due.is_some_and(|due| due <= now) {
+            let wiped = self.store.checkpoint().unwrap_or(false);
+            self.wipe_due = (!wiped).then(|| now + WIPE_INTERVAL);
+        }
+        if self.forget_due <= now {
+            let before = self.options.clock.now().minus(RESEND_WINDOW);
+            self.store.forget_requests(before, FORGET_AT_ONCE).ok();
+            self.forget_due = now + FORGET_INTERVAL;
+            self.watch_log(now);
+        }
+    }
+
+    /// Says when a reader keeps the write-ahead log from being used anew.
+    fn watch_log(&mut self, now: Instant) {
+        if self.warn_due <= now
+            && let Some(bytes) = self.store.oversized_log()
+        {
+            self.warn_due = now + WARN_INTERVAL;
+            tracing::warn!(bytes, "the write-ahead log is too big: something reads the database without letting go");
+        }
+    }
+
+    fn is_unavailable(&self) -> bool {
+        matches!(*self.state.borrow(), WriterState::Unavailable(_))
+    }
+}
+
+enum Waited<R> {
+    Command(Box<Command<R>>),
+    Due,
+    Closed,
+}
+
+fn text_bytes(action: &Action) -> usize {
+    match action {
+        Action::Create(create) => create.content.len(),
+        Action::Edit(edit) => edit.content.len(),
+        Action::Delete(_) => 0,
+    }
+}
+
+fn stored_entry(entry: &Entry) -> EntryRow {
+    EntryRow {
+        index: entry.index,
+        timestamp: entry.timestamp,
+        content_hash: entry.content_hash.0,
+        hash: entry.hash.0,
+        signature: entry.signature.0,
+    }
+}
