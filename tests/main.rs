@@ -9,8 +9,11 @@
 
 mod central;
 mod cli;
+mod frames;
 mod generated;
+mod http;
 mod layers;
+mod replay;
 mod sandbox;
 mod search;
 mod support;

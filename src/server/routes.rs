@@ -8,6 +8,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use serde::Serialize;
 use serde_json::json;
 
 use super::connect::connect;
@@ -29,6 +30,14 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .with_state(shared)
 }
 
+/// The members in the order in which the reference sends them.
+#[derive(Serialize)]
+struct Health<'a> {
+    status: &'static str,
+    server_id: &'a str,
+    online: usize,
+}
+
 /// Whether the server is up, and whether it can store what it gets.
 async fn health(State(shared): State<Arc<Shared>>) -> Response {
     let (code, status) = match &*shared.writer.borrow() {
@@ -39,8 +48,7 @@ async fn health(State(shared): State<Arc<Shared>>) -> Response {
         }
     };
     let server_id = shared.profile.server_id.as_str();
-    (code, Json(json!({ "status": status, "server_id": server_id, "online": shared.presence.online() })))
-        .into_response()
+    (code, Json(Health { status, server_id, online: shared.presence.online() })).into_response()
 }
 
 async fn manifest(State(shared): State<Arc<Shared>>) -> Response {

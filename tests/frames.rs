@@ -1,0 +1,6 @@
+//! Frames in the shapes of the protocol, and what it promises for each of them.
+
+mod live;
+mod reading;
+mod refusals;
+mod session;

@@ -1,0 +1,217 @@
+//! The HTTP routes: what the reference answers, and what is added to it.
+
+use std::time::Duration;
+
+use coms::ids::UserId;
+use serde_json::json;
+
+use super::support::person;
+use super::support::raw::{HttpAnswer, RawClient, UPGRADE, http};
+use super::support::server::{PUBLIC_KEY, SERVER_ID, TestServer};
+
+/// The answers in `reference-http.txt`, by what is written above them.
+fn recorded() -> Vec<(String, HttpAnswer)> {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/reference-http.txt");
+    let text = String::from_utf8_lossy(&std::fs::read(path).expect("a recording")).replace("\r\n", "\n");
+    let answers = text.split("##### ").skip(1).map(|part| {
+        let (title, answer) = part.split_once('\n').expect("a title");
+        (title.to_owned(), HttpAnswer::parse(&answer.trim_end().replace('\n', "\r\n")))
+    });
+    answers.collect()
+}
+
+/// A token with these members added to, or replaced in, a good one; null takes one away.
+fn token(server: &TestServer, changes: &serde_json::Value) -> String {
+    let now = coms::time::Clock::system().now();
+    let mut claims = json!({
+        "type": "scoped_server", "server_id": SERVER_ID, "sub": person(1), "iat": now, "nbf": now,
+        "exp": now.plus(Duration::from_hours(1)),
+    });
+    for (name, value) in changes.as_object().expect("an object") {
+        claims[name] = value.clone();
+    }
+    let claims: serde_json::Map<_, _> =
+        claims.as_object().expect("an object").clone().into_iter().filter(|(_, value)| !value.is_null()).collect();
+    server.sandbox.sign(&json!(claims).to_string(), None)
+}
+
+/// The request that a title of the recording stands for.
+fn request(server: &TestServer, title: &str) -> (String, Vec<&'static str>) {
+    let past = coms::time::Clock::system().now().minus(Duration::from_mins(1));
+    let later = past.plus(Duration::from_hours(1));
+    let foreign = {
+        let good = token(server, &json!({}));
+        format!("{}AAAA{}", &good[..good.len() - 8], &good[good.len() - 4..])
+    };
+    let connect = |token: &str| format!("GET /connect?token={token}");
+    let upgrade = UPGRADE.to_vec();
+    match title {
+        "GET /connect (no token, plain)" => ("GET /connect".into(), vec![]),
+        "GET /connect (no token, upgrade)" => ("GET /connect".into(), upgrade),
+        "GET /connect?token= (empty)" => (connect(""), upgrade),
+        "GET /connect?token=garbage" => (connect("garbage"), upgrade),
+        "GET /connect token signed by other key" => (connect(&foreign), upgrade),
+        "GET /connect expired token (ttl -60)" => (connect(&token(server, &json!({ "exp": past }))), upgrade),
+        "GET /connect token for other server id" => {
+            (connect(&token(server, &json!({ "server_id": person(9) }))), upgrade)
+        }
+        "GET /connect wrong type claim (type=session)" => {
+            (connect(&token(server, &json!({ "type": "session" }))), upgrade)
+        }
+        "GET /connect token without exp" => (connect(&token(server, &json!({ "exp": null }))), upgrade),
+        "GET /connect valid token but sub not a uuid" => (connect(&token(server, &json!({ "sub": "zoe" }))), upgrade),
+        "GET /connect valid token, not an upgrade" => (connect(&token(server, &json!({}))), vec![]),
+        "GET /connect valid token, upgrade with Sec-WebSocket-Version 12" => {
+            let twelve =
+                upgrade.into_iter().map(|line| if line.ends_with(": 13") { "Sec-WebSocket-Version: 12" } else { line });
+            (connect(&token(server, &json!({}))), twelve.collect())
+        }
+        "GET /connect token with nbf one hour in the future (upgrade; first bytes)" => {
+            (connect(&token(server, &json!({ "nbf": later }))), upgrade)
+        }
+        "GET /connect valid token, upgrade (first bytes)" => (connect(&token(server, &json!({}))), upgrade),
+        "POST /api/v1/servers/<own>/heartbeat" => {
+            (format!("POST /api/v1/servers/{SERVER_ID}/heartbeat"), vec!["Content-Length: 0"])
+        }
+        "POST /api/v1/servers/<other>/heartbeat" => {
+            (format!("POST /api/v1/servers/{}/heartbeat", person(9)), vec!["Content-Length: 0"])
+        }
+        "GET /health after" => ("GET /health".into(), vec![]),
+        plain => (plain.to_owned(), if plain.starts_with("POST") { vec!["Content-Length: 0"] } else { vec![] }),
+    }
+}
+
+/// Where this server answers otherwise, marked so in the protocol: the status, and the body's member `error`.
+const UNLIKE: &[(&str, u16, &str)] = &[
+    ("GET /connect valid token, not an upgrade", 426, "upgrade_required"),
+    ("GET /connect token with nbf one hour in the future (upgrade; first bytes)", 401, "invalid_token"),
+];
+
+#[tokio::test]
+async fn the_routes_answer_as_the_reference_did() {
+    let server = TestServer::start().await;
+    for (title, theirs) in recorded() {
+        if title.contains("token in Authorization header only") {
+            // Taken here: see below.
+            continue;
+        }
+        if title == "GET /connect valid token, upgrade (first bytes)" {
+            // Read to its end this would last; that it is upgraded and greeted is what `connect` checks.
+            RawClient::connect(&server.address(), &token(&server, &json!({}))).await;
+            continue;
+        }
+        let (head, headers) = request(&server, &title);
+        let ours = http(&server.address(), &head, &headers).await;
+        if let Some((_, status, error)) = UNLIKE.iter().find(|(name, ..)| *name == title) {
+            assert_eq!((ours.status, ours.json()), (*status, json!({ "error": error })), "{title}");
+            continue;
+        }
+        assert_eq!(ours.status, theirs.status, "{title}");
+        for name in ["allow", "cache-control", "sec-websocket-version"] {
+            assert_eq!(ours.header(name), theirs.header(name), "{name} of {title}");
+        }
+        if theirs.header("content-type") == Some("application/json") && title != "GET /manifest" {
+            assert_eq!(ours.body, theirs.body, "{title}");
+        } else if theirs.body.starts_with('{') && title != "GET /manifest" {
+            assert_eq!(ours.json(), serde_json::from_str::<serde_json::Value>(&theirs.body).expect("JSON"), "{title}");
+        }
+        if !ours.body.is_empty() {
+            assert_eq!(ours.header("content-type"), Some("application/json"), "{title}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_manifest_has_the_reference_s_members_first_and_says_what_is_added() {
+    let server = TestServer::start().await;
+    let (_, theirs) = recorded().into_iter().find(|(title, _)| title == "GET /manifest").expect("it is recorded");
+    let (theirs, ours) = (theirs.json(), http(&server.address(), "GET /manifest", &[]).await.json());
+    for name in ["protocol_version", "software_version", "server_id", "server_name", "extensions", "public_key"] {
+        assert_eq!(ours[name], theirs[name], "{name}");
+    }
+    assert_eq!(ours["public_key"], PUBLIC_KEY);
+    let (fixed, ours_all) =
+        (theirs["capabilities"].as_array().expect("a list"), ours["capabilities"].as_array().expect("a list"));
+    assert_eq!(&ours_all[..fixed.len()], fixed.as_slice(), "added names come after the fixed ones");
+    let added = [
+        "reply_refs",
+        "error_reasons",
+        "idempotent_create",
+        "history_after",
+        "sync",
+        "chained_edits",
+        "session_renew",
+        "event_subscription",
+    ];
+    assert_eq!(ours_all[fixed.len()..][..added.len()], added.map(|name| json!(name)));
+    let generated = ours["generated_at"].as_str().and_then(coms::time::Timestamp::parse_rfc3339);
+    assert!(generated.is_some(), "{ours}");
+    let chain = json!({ "entries_url": "/log-chain/entries", "head_url": "/log-chain/head", "access": "members" });
+    assert_eq!(ours["log_chain"], chain);
+}
+
+#[tokio::test]
+async fn what_is_switched_off_is_not_in_the_manifest() {
+    let off = TestServer::setup().set("FEATURE_TEXT_CHANNELS", "false").set("FEATURE_ANNOUNCEMENT_CHANNELS", "F");
+    let server = off.set("FEATURE_LOG_CHAIN", "0").start().await;
+    let manifest = http(&server.address(), "GET /manifest", &[]).await.json();
+    assert_eq!(manifest["capabilities"][0], "typing_indicators");
+    assert!(manifest.get("log_chain").is_none(), "{manifest}");
+}
+
+#[tokio::test]
+async fn a_token_in_the_header_is_taken_when_the_query_has_none() {
+    let server = TestServer::start().await;
+    let token = server.token(person(1)).await;
+    let header = format!("Authorization: Bearer {token}");
+    let with = |query: &str| (format!("GET /connect{query}"), header.clone());
+    for (query, status) in [("", 426), ("?token=", 426), ("?token=garbage", 401)] {
+        let (head, header) = with(query);
+        assert_eq!(http(&server.address(), &head, &[&header]).await.status, status, "{query}");
+    }
+    let answer = http(&server.address(), "GET /connect", &[&header]).await;
+    assert_eq!(answer.header("upgrade"), Some("websocket"));
+}
+
+#[tokio::test]
+async fn the_limit_counts_connections_and_a_place_is_free_again_when_one_ends() {
+    let server = TestServer::setup().set("MAX_CONNECTIONS", "2").start().await;
+    let (first, second) = (server.connect(person(1)).await, server.connect(person(1)).await);
+    let head = format!("GET /connect?token={}", server.sudden_token(person(2)));
+    let full = http(&server.address(), &head, &UPGRADE).await;
+    assert_eq!((full.status, full.json()), (503, json!({ "error": "server_full" })));
+    let bad = http(&server.address(), "GET /connect?token=x", &UPGRADE).await;
+    assert_eq!(bad.status, 401, "the token is looked at first");
+    second.close().await;
+    server.connect(person(2)).await;
+    drop(first);
+}
+
+#[tokio::test]
+async fn origins_that_are_not_listed_are_refused_and_no_origin_is_fine() {
+    let server = TestServer::setup().set("ALLOWED_ORIGINS", "https://chat.example.org").start().await;
+    let head = format!("GET /connect?token={}", server.sudden_token(person(1)));
+    for (origin, status) in [
+        ("https://chat.example.org", 426),
+        ("https://CHAT.example.org:443", 426),
+        ("https://evil.example", 403),
+        ("null", 403),
+    ] {
+        let answer = http(&server.address(), &head, &[&format!("Origin: {origin}")]).await;
+        assert_eq!(answer.status, status, "{origin}");
+    }
+    assert_eq!(http(&server.address(), &head, &[]).await.status, 426);
+    let open = TestServer::start().await;
+    let head = format!("GET /connect?token={}", open.sudden_token(person(1)));
+    assert_eq!(http(&open.address(), &head, &["Origin: https://evil.example"]).await.status, 426);
+}
+
+#[tokio::test]
+async fn health_counts_people_and_not_connections() {
+    let server = TestServer::start().await;
+    let one: UserId = person(1);
+    let held = (server.connect(one).await, server.connect(one).await, server.connect(person(2)).await);
+    assert_eq!(http(&server.address(), "GET /health", &[]).await.json()["online"], 2);
+    held.0.close().await;
+    assert_eq!(http(&server.address(), "GET /health", &[]).await.json()["online"], 2);
+}
