@@ -16,6 +16,9 @@ _coms() {
             ",$1")
                 cmd="coms"
                 ;;
+            coms,adopt)
+                cmd="coms__subcmd__adopt"
+                ;;
             coms,chat)
                 cmd="coms__subcmd__chat"
                 ;;
@@ -48,6 +51,9 @@ _coms() {
                 ;;
             coms,verify-chain)
                 cmd="coms__subcmd__verify__subcmd__chain"
+                ;;
+            coms__subcmd__help,adopt)
+                cmd="coms__subcmd__help__subcmd__adopt"
                 ;;
             coms__subcmd__help,chat)
                 cmd="coms__subcmd__help__subcmd__chat"
@@ -146,7 +152,7 @@ _coms() {
 
     case "${cmd}" in
         coms)
-            opts="-q -v -e -h -V --quiet --verbose --color --env-file --help --version dev init keygen serve verify-chain search token chat completions man help"
+            opts="-q -v -e -h -V --quiet --verbose --color --env-file --help --version adopt dev init keygen serve verify-chain search token chat completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -162,6 +168,40 @@ _coms() {
                     ;;
                 -e)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coms__subcmd__adopt)
+            opts="-o -e -q -v -h --output --json --env-file --quiet --verbose --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --output)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --env-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -e)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -262,8 +302,22 @@ _coms() {
             return 0
             ;;
         coms__subcmd__help)
-            opts="dev init keygen serve verify-chain search token chat completions man help"
+            opts="adopt dev init keygen serve verify-chain search token chat completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coms__subcmd__help__subcmd__adopt)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi

@@ -7,6 +7,7 @@
     reason = "clippy lets only the test functions themselves fail this way, not what they share"
 )]
 
+mod adopt;
 mod central;
 mod cli;
 mod frames;

@@ -2,6 +2,7 @@
 //!
 //! Whatever changes something goes through the one [`Writer`]; [`Reading`] answers from what is committed.
 
+mod adopt;
 pub mod audit;
 mod auditor_token;
 mod decide;
@@ -14,6 +15,7 @@ mod query;
 mod reading;
 mod writer;
 
+pub use adopt::{AdoptError, Adopter, Adoption};
 pub use auditor_token::{AUDITOR_TOKEN_PREFIX, auditor_token_hash, new_auditor_token};
 pub use directory::Directory;
 pub use log_page::{LogPage, Sealing};

@@ -2,6 +2,7 @@
 //!
 //! A command is a struct of arguments in a file of its own, a variant of `Command`, and a line in `run`.
 
+mod adopt;
 mod chat;
 mod completions;
 mod database_argument;
@@ -48,6 +49,7 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Adopt(adopt::Adopt),
     Dev(dev::Dev),
     Init(init::Init),
     Keygen(keygen::Keygen),
@@ -82,6 +84,7 @@ fn run(cli: Cli) -> Result<Exit, CliError> {
         return Err(CliError::usage("`-e` stands before the command").hint("put it after the command"));
     }
     match cli.command {
+        Some(Command::Adopt(command)) => command.run(globals),
         Some(Command::Dev(command)) => command.run(globals),
         Some(Command::Chat(command)) => command.run(globals),
         Some(Command::Init(command)) => command.run(globals),

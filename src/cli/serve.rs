@@ -102,7 +102,7 @@ pub(super) fn start_error(error: &StartError) -> CliError {
     let usage = CliError::usage(words.clone());
     match error {
         StartError::Lock(LockError::Held { .. }) => usage.hint("stop that process, or set DB_PATH to another file"),
-        StartError::Storage(StorageError::Reference { .. }) => usage.hint("take it over with `coms adopt`"),
+        StartError::Adopt(error) => super::adopt::explain(error),
         StartError::Storage(StorageError::Newer { .. }) => {
             usage.hint("run the newer coms, or restore a backup made before it")
         }

@@ -112,6 +112,15 @@ impl Breaks {
         self.total += unlisted;
     }
 
+    /// Says of listed faults what is known of their cause: `cause` gives the new detail.
+    pub fn explain(&mut self, mut cause: impl FnMut(&Break) -> Option<String>) {
+        for fault in &mut self.listed {
+            if let Some(detail) = cause(fault) {
+                fault.detail = detail;
+            }
+        }
+    }
+
     /// The first of them, in the order of the chain.
     pub fn listed(&self) -> &[Break] {
         &self.listed

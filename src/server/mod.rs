@@ -13,6 +13,7 @@ mod http_error;
 mod hub;
 mod listener;
 mod log_chain;
+mod opening;
 mod outbox;
 mod presence;
 mod publisher;
@@ -36,11 +37,11 @@ use self::presence::Presence;
 use self::publisher::{Publisher, ReplyTo};
 use self::shared::Shared;
 use crate::central::{Heartbeat, TokenVerifier};
-use crate::channels::{Directory, Reading, Writer, WriterOptions, WriterState};
+use crate::channels::{AdoptError, Directory, Reading, Writer, WriterOptions, WriterState};
 use crate::config::Bounds;
 use crate::keys::{PublicKey, SigningKey};
 use crate::logchain::{EntryHash, Head};
-use crate::storage::{DatabaseLock, LockError, Readers, StorageError, WriteStore};
+use crate::storage::{DatabaseLock, LockError, Readers, StorageError};
 use crate::time::Clock;
 
 pub use listener::listen;
@@ -76,6 +77,9 @@ pub enum StartError {
     /// The database can't be used.
     #[error(transparent)]
     Storage(#[from] StorageError),
+    /// A database of the Go reference server can't be taken over.
+    #[error("cannot take over the database of the Go reference server: {0}")]
+    Adopt(#[from] AdoptError),
     /// The directory for the database can't be made.
     #[error("cannot make the directory `{path}` for the database: {source}")]
     Directory {
@@ -105,18 +109,18 @@ impl Server {
         let address = listener.local_addr().map_err(StartError::Listener)?;
         make_parent(&options.database)?;
         let lock = DatabaseLock::take(&options.database, &format!("coms serve on {address}"))?;
-        let path = options.database.clone();
-        let opened = tokio::task::spawn_blocking(move || WriteStore::open(&path)).await;
-        let mut store = opened.map_err(|_| StorageError::Stopping)??;
         let ServerOptions { profile, signing_key, central_keys, heartbeat, database, bounds, clock } = options;
-        store.claim(&profile.server_id, &signing_key.public(), clock.now())?;
+        let signing_key = Arc::new(signing_key);
+        let (path, server_id, key, now) =
+            (database.clone(), profile.server_id.clone(), signing_key.clone(), clock.now());
+        let opened = tokio::task::spawn_blocking(move || opening::open(&path, &server_id, &key, now)).await;
+        let store = opened.map_err(|_| StorageError::Stopping)??;
         Directory::found(&store, clock.now())?;
         let directory = Arc::new(Directory::load(store.database(), profile.features)?);
         let stored = store.database().head()?;
         let head =
             stored.map_or(Head::EMPTY, |stored| Head { length: stored.index.0 + 1, hash: EntryHash(stored.hash) });
         let hub = Arc::new(Hub::new(bounds.max_queue_bytes, head));
-        let signing_key = Arc::new(signing_key);
         let writer_options = WriterOptions {
             key: signing_key.clone(),
             directory: directory.clone(),

@@ -61,6 +61,16 @@ pub enum StorageError {
         /// The file.
         path: PathBuf,
     },
+    /// A row does not hold what it must.
+    #[error("row {row} of `{table}` is malformed: {problem}")]
+    Malformed {
+        /// The table.
+        table: &'static str,
+        /// The row, as SQLite numbers it.
+        row: i64,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// A later program wrote it.
     #[error("`{path}` has schema {found}, and this coms knows schemas up to {known}")]
     Newer {
@@ -229,7 +239,12 @@ impl Database {
 
     fn check_schema(&mut self, access: Access) -> Result<(), StorageError> {
         let path = self.path.clone();
-        let number = |name| self.connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+        // A connection that only reads looks into the file here for the first time.
+        let foreign = |error: rusqlite::Error| match error.sqlite_error_code() {
+            Some(ErrorCode::NotADatabase) => StorageError::Foreign { path: path.clone() },
+            _ => error.into(),
+        };
+        let number = |name| self.connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).map_err(foreign);
         let (application, version) = (number("application_id")?, number("user_version")?);
         let tables = self.connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0))?;
         let known = MIGRATIONS.len();

@@ -2,6 +2,7 @@
 //!
 //! It stores and finds; what may be stored is decided above.
 
+mod adopt;
 mod as_is;
 mod auditor_token;
 mod chain;
@@ -15,12 +16,15 @@ mod occurrences;
 mod owner;
 mod readers;
 mod reference;
+mod reference_source;
 mod relevance;
 mod search;
 mod search_query;
 mod search_text;
+mod staged_file;
 mod write;
 
+pub use adopt::{AdoptedEntry, AdoptedMessage};
 pub use as_is::{AsIs, Opened};
 pub use auditor_token::AuditorTokenRow;
 pub use chain::{ChainItem, ChainRow, Coverage, CoveredMessage, CoveredVersion, ScanPlace};
@@ -31,8 +35,10 @@ pub use lock::{DatabaseLock, LockError};
 pub use occurrences::occurrences;
 pub use readers::Readers;
 pub use reference::{ReferenceDatabase, ReferenceMessage};
+pub use reference_source::{Hold, OwnEntry, ReferenceChannel, ReferenceEntry, ReferenceRow, ReferenceSource};
 pub use rusqlite::InterruptHandle;
 pub use search::{Found, MAX_RANKED, SearchOrder, SearchRequest};
 pub use search_query::{NotAUserPrefix, SearchFilters, SearchQuery, TextQuery, UserPrefix};
 pub use search_text::has_words;
+pub use staged_file::{Existing, StagedFile, beside, keep_as};
 pub use write::{Change, DELETED_CONTENT, EntryRow, MessageKey, Stored, StoredHead, Target, WriteStore};

@@ -107,7 +107,7 @@ pub struct StoredHead {
 
 /// The one connection that writes.
 pub struct WriteStore {
-    database: Database,
+    pub(super) database: Database,
     /// Keys of people who wrote lately, so that most messages need no look-up. Emptied by a rollback.
     members: HashMap<UserId, i64>,
 }
@@ -265,7 +265,7 @@ impl WriteStore {
         Ok(statement.query_row([message.0], |row| row.get(0))?)
     }
 
-    fn index(&self, message: MessageKey, content: &str) -> Result<(), StorageError> {
+    pub(super) fn index(&self, message: MessageKey, content: &str) -> Result<(), StorageError> {
         self.database
             .connection
             .prepare_cached("INSERT INTO search (rowid, text) VALUES (?1, ?2)")?
@@ -281,7 +281,7 @@ impl WriteStore {
         Ok(())
     }
 
-    fn member(&mut self, user_id: UserId) -> Result<i64, StorageError> {
+    pub(super) fn member(&mut self, user_id: UserId) -> Result<i64, StorageError> {
         if let Some(key) = self.members.get(&user_id) {
             return Ok(*key);
         }
