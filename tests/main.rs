@@ -14,6 +14,7 @@ mod frames;
 mod generated;
 mod http;
 mod layers;
+mod reasons;
 mod replay;
 mod sandbox;
 mod search;
