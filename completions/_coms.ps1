@@ -39,6 +39,7 @@ Register-ArgumentCompleter -Native -CommandName 'coms' -ScriptBlock {
             [CompletionResult]::new('serve', 'serve', [CompletionResultType]::ParameterValue, 'Run the server')
             [CompletionResult]::new('verify-chain', 'verify-chain', [CompletionResultType]::ParameterValue, 'Check that a server''s log is whole, signed, and still the one that was seen before')
             [CompletionResult]::new('search', 'search', [CompletionResultType]::ParameterValue, 'Find messages by what they say, newest first')
+            [CompletionResult]::new('export', 'export', [CompletionResultType]::ParameterValue, 'Take messages away: as JSON Lines, as CSV, or as pages that any browser shows')
             [CompletionResult]::new('token', 'token', [CompletionResultType]::ParameterValue, 'Issue and revoke tokens')
             [CompletionResult]::new('chat', 'chat', [CompletionResultType]::ParameterValue, 'Talk on a server, from a terminal or a script')
             [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print the completions for a shell')
@@ -154,6 +155,26 @@ Register-ArgumentCompleter -Native -CommandName 'coms' -ScriptBlock {
             [CompletionResult]::new('--env-file', '--env-file', [CompletionResultType]::ParameterName, 'Read the configuration from this file, which must exist [default: `.env` if there is one]')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to colour what is printed')
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print each message as a line of JSON')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print less: results and errors only')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print less: results and errors only')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Print more; twice for everything')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Print more; twice for everything')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'coms;export' {
+            [CompletionResult]::new('--format', '--format', [CompletionResultType]::ParameterName, 'What is written')
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'Write this file, or for html this folder; `-` is standard output')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'Write this file, or for html this folder; `-` is standard output')
+            [CompletionResult]::new('--channel', '--channel', [CompletionResultType]::ParameterName, 'Only messages in this channel; repeated, in any of them')
+            [CompletionResult]::new('--user', '--user', [CompletionResultType]::ParameterName, 'Only messages by this user; repeated, by any of them')
+            [CompletionResult]::new('--before', '--before', [CompletionResultType]::ParameterName, 'Only messages written before this date, time or duration ago')
+            [CompletionResult]::new('--after', '--after', [CompletionResultType]::ParameterName, 'Only messages written at this date, time or duration ago, or later')
+            [CompletionResult]::new('--db', '--db', [CompletionResultType]::ParameterName, 'Read this database [default: the configured one]')
+            [CompletionResult]::new('-e', '-e', [CompletionResultType]::ParameterName, 'Read the configuration from this file, which must exist [default: `.env` if there is one]')
+            [CompletionResult]::new('--env-file', '--env-file', [CompletionResultType]::ParameterName, 'Read the configuration from this file, which must exist [default: `.env` if there is one]')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to colour what is printed')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print less: results and errors only')
             [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print less: results and errors only')
             [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Print more; twice for everything')
@@ -315,6 +336,7 @@ Register-ArgumentCompleter -Native -CommandName 'coms' -ScriptBlock {
             [CompletionResult]::new('serve', 'serve', [CompletionResultType]::ParameterValue, 'Run the server')
             [CompletionResult]::new('verify-chain', 'verify-chain', [CompletionResultType]::ParameterValue, 'Check that a server''s log is whole, signed, and still the one that was seen before')
             [CompletionResult]::new('search', 'search', [CompletionResultType]::ParameterValue, 'Find messages by what they say, newest first')
+            [CompletionResult]::new('export', 'export', [CompletionResultType]::ParameterValue, 'Take messages away: as JSON Lines, as CSV, or as pages that any browser shows')
             [CompletionResult]::new('token', 'token', [CompletionResultType]::ParameterValue, 'Issue and revoke tokens')
             [CompletionResult]::new('chat', 'chat', [CompletionResultType]::ParameterValue, 'Talk on a server, from a terminal or a script')
             [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print the completions for a shell')
@@ -341,6 +363,9 @@ Register-ArgumentCompleter -Native -CommandName 'coms' -ScriptBlock {
             break
         }
         'coms;help;search' {
+            break
+        }
+        'coms;help;export' {
             break
         }
         'coms;help;token' {

@@ -28,6 +28,9 @@ _coms() {
             coms,dev)
                 cmd="coms__subcmd__dev"
                 ;;
+            coms,export)
+                cmd="coms__subcmd__export"
+                ;;
             coms,help)
                 cmd="coms__subcmd__help"
                 ;;
@@ -63,6 +66,9 @@ _coms() {
                 ;;
             coms__subcmd__help,dev)
                 cmd="coms__subcmd__help__subcmd__dev"
+                ;;
+            coms__subcmd__help,export)
+                cmd="coms__subcmd__help__subcmd__export"
                 ;;
             coms__subcmd__help,help)
                 cmd="coms__subcmd__help__subcmd__help"
@@ -152,7 +158,7 @@ _coms() {
 
     case "${cmd}" in
         coms)
-            opts="-q -v -e -h -V --quiet --verbose --color --env-file --help --version adopt dev init keygen serve verify-chain search token chat completions man help"
+            opts="-q -v -e -h -V --quiet --verbose --color --env-file --help --version adopt dev init keygen serve verify-chain search export token chat completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -301,8 +307,66 @@ _coms() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        coms__subcmd__export)
+            opts="-o -e -q -v -h --format --output --channel --user --before --after --db --env-file --quiet --verbose --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --format)
+                    COMPREPLY=($(compgen -W "jsonl csv html" -- "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --channel)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --user)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --before)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --after)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --db)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --env-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -e)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         coms__subcmd__help)
-            opts="adopt dev init keygen serve verify-chain search token chat completions man help"
+            opts="adopt dev init keygen serve verify-chain search export token chat completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -358,6 +422,20 @@ _coms() {
             return 0
             ;;
         coms__subcmd__help__subcmd__dev)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coms__subcmd__help__subcmd__export)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

@@ -39,6 +39,7 @@ complete -c coms -n "__fish_coms_needs_command" -f -a "keygen" -d 'Make a key pa
 complete -c coms -n "__fish_coms_needs_command" -f -a "serve" -d 'Run the server'
 complete -c coms -n "__fish_coms_needs_command" -f -a "verify-chain" -d 'Check that a server\'s log is whole, signed, and still the one that was seen before'
 complete -c coms -n "__fish_coms_needs_command" -f -a "search" -d 'Find messages by what they say, newest first'
+complete -c coms -n "__fish_coms_needs_command" -f -a "export" -d 'Take messages away: as JSON Lines, as CSV, or as pages that any browser shows'
 complete -c coms -n "__fish_coms_needs_command" -f -a "token" -d 'Issue and revoke tokens'
 complete -c coms -n "__fish_coms_needs_command" -f -a "chat" -d 'Talk on a server, from a terminal or a script'
 complete -c coms -n "__fish_coms_needs_command" -f -a "completions" -d 'Print the completions for a shell'
@@ -126,6 +127,22 @@ complete -c coms -n "__fish_coms_using_subcommand search" -l json -d 'Print each
 complete -c coms -n "__fish_coms_using_subcommand search" -s q -l quiet -d 'Print less: results and errors only'
 complete -c coms -n "__fish_coms_using_subcommand search" -s v -l verbose -d 'Print more; twice for everything'
 complete -c coms -n "__fish_coms_using_subcommand search" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c coms -n "__fish_coms_using_subcommand export" -l format -d 'What is written' -r -f -a "jsonl\t'JSON Lines: complete, for programs and for `coms verify-chain --export`'
+csv\t'One line a message, for spreadsheets'
+html\t'A folder of pages to read in a browser, without a network'"
+complete -c coms -n "__fish_coms_using_subcommand export" -s o -l output -d 'Write this file, or for html this folder; `-` is standard output' -r -F
+complete -c coms -n "__fish_coms_using_subcommand export" -l channel -d 'Only messages in this channel; repeated, in any of them' -r
+complete -c coms -n "__fish_coms_using_subcommand export" -l user -d 'Only messages by this user; repeated, by any of them' -r
+complete -c coms -n "__fish_coms_using_subcommand export" -l before -d 'Only messages written before this date, time or duration ago' -r
+complete -c coms -n "__fish_coms_using_subcommand export" -l after -d 'Only messages written at this date, time or duration ago, or later' -r
+complete -c coms -n "__fish_coms_using_subcommand export" -l db -d 'Read this database [default: the configured one]' -r -F
+complete -c coms -n "__fish_coms_using_subcommand export" -s e -l env-file -d 'Read the configuration from this file, which must exist [default: `.env` if there is one]' -r -F
+complete -c coms -n "__fish_coms_using_subcommand export" -l color -d 'When to colour what is printed' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c coms -n "__fish_coms_using_subcommand export" -s q -l quiet -d 'Print less: results and errors only'
+complete -c coms -n "__fish_coms_using_subcommand export" -s v -l verbose -d 'Print more; twice for everything'
+complete -c coms -n "__fish_coms_using_subcommand export" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c coms -n "__fish_coms_using_subcommand token; and not __fish_seen_subcommand_from auditor help" -l color -d 'When to colour what is printed' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -172,16 +189,17 @@ never\t''"
 complete -c coms -n "__fish_coms_using_subcommand man" -s q -l quiet -d 'Print less: results and errors only'
 complete -c coms -n "__fish_coms_using_subcommand man" -s v -l verbose -d 'Print more; twice for everything'
 complete -c coms -n "__fish_coms_using_subcommand man" -s h -l help -d 'Print help'
-complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from adopt dev init keygen serve verify-chain search token chat completions man help" -f -a "adopt" -d 'Take over a database of the Go reference server'
-complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from adopt dev init keygen serve verify-chain search token chat completions man help" -f -a "dev" -d 'Try it out: a server, a Central of its own, and two people\'s tokens, all on this machine'
-complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from adopt dev init keygen serve verify-chain search token chat completions man help" -f -a "init" -d 'Write the configuration: ask for what is needed, make the keys, check everything'
-complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from adopt dev init keygen serve verify-chain search token chat completions man help" -f -a "keygen" -d 'Make a key pair for a server, as lines of a `.env` file'
-complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from adopt dev init keygen serve verify-chain search token chat completions man help" -f -a "serve" -d 'Run the server'
-complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from adopt dev init keygen serve verify-chain search token chat completions man help" -f -a "verify-chain" -d 'Check that a server\'s log is whole, signed, and still the one that was seen before'
-complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from adopt dev init keygen serve verify-chain search token chat completions man help" -f -a "search" -d 'Find messages by what they say, newest first'
-complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from adopt dev init keygen serve verify-chain search token chat completions man help" -f -a "token" -d 'Issue and revoke tokens'
-complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from adopt dev init keygen serve verify-chain search token chat completions man help" -f -a "chat" -d 'Talk on a server, from a terminal or a script'
-complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from adopt dev init keygen serve verify-chain search token chat completions man help" -f -a "completions" -d 'Print the completions for a shell'
-complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from adopt dev init keygen serve verify-chain search token chat completions man help" -f -a "man" -d 'Print the manual page of the program or of one command'
-complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from adopt dev init keygen serve verify-chain search token chat completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from adopt dev init keygen serve verify-chain search export token chat completions man help" -f -a "adopt" -d 'Take over a database of the Go reference server'
+complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from adopt dev init keygen serve verify-chain search export token chat completions man help" -f -a "dev" -d 'Try it out: a server, a Central of its own, and two people\'s tokens, all on this machine'
+complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from adopt dev init keygen serve verify-chain search export token chat completions man help" -f -a "init" -d 'Write the configuration: ask for what is needed, make the keys, check everything'
+complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from adopt dev init keygen serve verify-chain search export token chat completions man help" -f -a "keygen" -d 'Make a key pair for a server, as lines of a `.env` file'
+complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from adopt dev init keygen serve verify-chain search export token chat completions man help" -f -a "serve" -d 'Run the server'
+complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from adopt dev init keygen serve verify-chain search export token chat completions man help" -f -a "verify-chain" -d 'Check that a server\'s log is whole, signed, and still the one that was seen before'
+complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from adopt dev init keygen serve verify-chain search export token chat completions man help" -f -a "search" -d 'Find messages by what they say, newest first'
+complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from adopt dev init keygen serve verify-chain search export token chat completions man help" -f -a "export" -d 'Take messages away: as JSON Lines, as CSV, or as pages that any browser shows'
+complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from adopt dev init keygen serve verify-chain search export token chat completions man help" -f -a "token" -d 'Issue and revoke tokens'
+complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from adopt dev init keygen serve verify-chain search export token chat completions man help" -f -a "chat" -d 'Talk on a server, from a terminal or a script'
+complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from adopt dev init keygen serve verify-chain search export token chat completions man help" -f -a "completions" -d 'Print the completions for a shell'
+complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from adopt dev init keygen serve verify-chain search export token chat completions man help" -f -a "man" -d 'Print the manual page of the program or of one command'
+complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from adopt dev init keygen serve verify-chain search export token chat completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c coms -n "__fish_coms_using_subcommand help; and __fish_seen_subcommand_from token" -f -a "auditor" -d 'Tokens for auditors, who read the full log chain and nothing else'

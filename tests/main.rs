@@ -10,6 +10,7 @@
 mod adopt;
 mod central;
 mod cli;
+mod export;
 mod frames;
 mod generated;
 mod http;

@@ -1,11 +1,11 @@
 //! The part that commands share which read the database directly, a server running on it or not.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
 use super::{CliError, Globals, SettingsArgs};
-use crate::config::DatabaseConfig;
+use crate::config::{DatabaseConfig, Settings};
 use crate::storage::{Access, Database, StorageError};
 
 /// Which database is read.
@@ -21,13 +21,27 @@ pub(super) struct DatabaseArgs {
 impl DatabaseArgs {
     /// Opens the database for reading.
     pub(super) fn open(&self, globals: &Globals) -> Result<Database, CliError> {
-        let (path, hint) = if let Some(path) = &self.db {
-            (path.clone(), "name a database of coms with `--db FILE`")
-        } else {
-            (self.settings.read::<DatabaseConfig>(globals)?.path, "check DB_PATH, or name a database with `--db FILE`")
-        };
-        Database::open(&path, Access::ReadOnly).map_err(|error| storage_error(error, hint))
+        match &self.db {
+            Some(path) => open(path, NAMED),
+            None => self.open_in(&self.settings.load(globals)?),
+        }
     }
+
+    /// Opens the database for reading, with settings that are there already.
+    pub(super) fn open_in(&self, settings: &Settings) -> Result<Database, CliError> {
+        match &self.db {
+            Some(path) => open(path, NAMED),
+            None => {
+                open(&settings.read::<DatabaseConfig>()?.path, "check DB_PATH, or name a database with `--db FILE`")
+            }
+        }
+    }
+}
+
+const NAMED: &str = "name a database of coms with `--db FILE`";
+
+fn open(path: &Path, hint: &str) -> Result<Database, CliError> {
+    Database::open(path, Access::ReadOnly).map_err(|error| storage_error(error, hint))
 }
 
 /// What the failure means for the command; `elsewhere` says how to read another file.

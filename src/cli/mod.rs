@@ -9,6 +9,7 @@ mod database_argument;
 mod dev;
 mod editor;
 mod error;
+mod export;
 mod first_run;
 mod globals;
 mod init;
@@ -56,6 +57,7 @@ enum Command {
     Serve(serve::Serve),
     VerifyChain(verify_chain::VerifyChain),
     Search(search::Search),
+    Export(export::Export),
     Token(token::Token),
     Chat(chat::Chat),
     Completions(completions::Completions),
@@ -91,6 +93,7 @@ fn run(cli: Cli) -> Result<Exit, CliError> {
         Some(Command::Keygen(command)) => command.run(globals),
         Some(Command::Serve(command)) => command.run(globals),
         Some(Command::Search(command)) => command.run(globals),
+        Some(Command::Export(command)) => command.run(globals),
         Some(Command::Completions(command)) => command.run(),
         Some(Command::Man(command)) => command.run(),
         Some(Command::Token(command)) => command.run(globals),

@@ -38,7 +38,7 @@ impl fmt::Display for Printable<'_> {
 /// Controls (ESC, and C1 with its one-character CSI), the two Unicode line breaks, the bidirectional marks, embeddings,
 /// overrides and isolates of UAX #9, the deprecated format characters, the byte order mark, interlinear annotations, and
 /// the invisible tag characters.
-fn acts_on_terminal(character: char) -> bool {
+pub(super) fn acts_on_terminal(character: char) -> bool {
     character.is_control()
         || matches!(
             character,

@@ -17,6 +17,7 @@ pub(crate) struct Corpus {
     store: WriteStore,
     key: SigningKey,
     head: (u64, EntryHash),
+    in_batch: bool,
 }
 
 impl Corpus {
@@ -30,7 +31,7 @@ impl Corpus {
             let channel = NewChannel { id, kind, is_read_only: position == 1, position };
             store.database().insert_channel(channel, start).expect("a channel");
         }
-        Self { store, key, head: (0, EntryHash::ZERO) }
+        Self { store, key, head: (0, EntryHash::ZERO), in_batch: false }
     }
 
     /// Posts as the user whose id is `author` sixteen times over.
@@ -43,6 +44,17 @@ impl Corpus {
         let change = Change::Created { message_id, channel, user_id, content: content.to_owned(), client_id: None };
         self.apply(&change, message_id, content_hash);
         message_id
+    }
+
+    /// Posts `count` messages in one transaction.
+    pub(crate) fn batch(&mut self, channel: &str, count: u64) {
+        self.store.begin().expect("a transaction");
+        self.in_batch = true;
+        for number in 0..count {
+            self.post(channel, 0xdd, &format!("message {number}"));
+        }
+        self.in_batch = false;
+        self.store.commit().expect("committed");
     }
 
     pub(crate) fn edit(&mut self, message_id: MessageId, content: &str) {
@@ -67,9 +79,13 @@ impl Corpus {
             hash: entry.hash.0,
             signature: entry.signature.0,
         };
-        self.store.begin().expect("a transaction");
-        self.store.apply(change, &row).expect("stored");
-        self.store.commit().expect("committed");
+        if self.in_batch {
+            self.store.apply(change, &row).expect("stored");
+        } else {
+            self.store.begin().expect("a transaction");
+            self.store.apply(change, &row).expect("stored");
+            self.store.commit().expect("committed");
+        }
         self.head = (index + 1, entry.hash);
     }
 }

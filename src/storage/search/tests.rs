@@ -186,6 +186,22 @@ fn what_was_edited_or_deleted_is_found_no_more() {
 }
 
 #[test]
+fn a_checkpoint_wipes_a_deleted_text_from_all_files() {
+    let mut corpus = Corpus::with(&["unforgettable"]);
+    let files = |path: &std::path::Path| {
+        let log = std::fs::read(path.with_extension("db-wal")).expect("the write-ahead log");
+        [std::fs::read(path).expect("the file"), log].concat()
+    };
+    let holds = |bytes: &[u8]| bytes.windows(13).any(|window| window == b"unforgettable");
+    assert!(holds(&files(&corpus.path)));
+    let id = MessageId::from_bytes([0; 16]);
+    let message = corpus.store.database().target(id).expect("a look").expect("the message").key;
+    corpus.apply(&Change::Deleted { message });
+    assert!(corpus.store.checkpoint().expect("a checkpoint"));
+    assert!(!holds(&files(&corpus.path)));
+}
+
+#[test]
 fn the_index_agrees_with_what_is_stored() {
     let mut corpus = Corpus::with(&["Ünïcode 東京都", "\0\0", "", "👍 ok"]);
     let message = corpus.post("general", 1, "ﬁrst");

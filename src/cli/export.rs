@@ -1,0 +1,214 @@
+//! `coms export`: takes the messages away, as JSON Lines, CSV or pages to read.
+//!
+//! An export is of one moment, whatever the server writes meanwhile, and of one database always the same but for the
+//! time of the signed head.
+
+mod csv;
+mod html;
+mod jsonl;
+mod output;
+mod stop;
+
+use std::io;
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use self::output::{Output, OutputFolder};
+use self::stop::Stop;
+use super::database_argument::{DatabaseArgs, failed};
+use super::search::{known_channels, time};
+use super::{CliError, Exit, Globals, printable};
+use crate::channels::export_format::{EXPORT_VERSION, ExportFilter, ExportHeader};
+use crate::config::{Identity, Settings};
+use crate::ids::UserId;
+use crate::logchain::{EntryHash, Head, SignedHead};
+use crate::storage::{ChainRow, ChannelRow, Database, ExportItem, ExportScope, ExportedMessage, StorageError};
+use crate::time::{Clock, Timestamp};
+
+/// Take messages away: as JSON Lines, as CSV, or as pages that any browser shows
+///
+/// JSON Lines carry everything, the log chain too: `coms verify-chain --export` checks them. A server may run on the
+/// database. With a filter only messages that pass all filters are exported, with the entries of those.
+#[derive(Debug, Args)]
+pub(super) struct Export {
+    /// What is written
+    #[arg(long, default_value = "jsonl")]
+    format: Kind,
+    /// Write this file, or for html this folder; `-` is standard output
+    #[arg(short, long, value_name = "FILE", default_value = "-")]
+    output: PathBuf,
+    /// Only messages in this channel; repeated, in any of them
+    #[arg(long, value_name = "CHANNEL")]
+    channel: Vec<String>,
+    /// Only messages by this user; repeated, by any of them
+    #[arg(long, value_name = "USER-ID")]
+    user: Vec<UserId>,
+    /// Only messages written before this date, time or duration ago
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    before: Option<Timestamp>,
+    /// Only messages written at this date, time or duration ago, or later
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    after: Option<Timestamp>,
+    #[command(flatten)]
+    database: DatabaseArgs,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Kind {
+    /// JSON Lines: complete, for programs and for `coms verify-chain --export`
+    Jsonl,
+    /// One line a message, for spreadsheets
+    Csv,
+    /// A folder of pages to read in a browser, without a network
+    Html,
+}
+
+/// What every format may need to know before the first message.
+struct Contents {
+    header: ExportHeader,
+    channels: Vec<ChannelRow>,
+}
+
+/// Writes an export in some format.
+trait Format {
+    /// A message; its first entry comes next.
+    fn message(&mut self, message: ExportedMessage) -> io::Result<()>;
+    /// A chain entry.
+    fn entry(&mut self, entry: &ChainRow) -> io::Result<()>;
+    /// The end: from here on it is there, whole.
+    fn finish(self: Box<Self>) -> io::Result<()>;
+}
+
+impl From<StorageError> for CliError {
+    fn from(error: StorageError) -> Self {
+        failed(error)
+    }
+}
+
+impl Export {
+    pub(super) fn run(self, globals: &Globals) -> Result<Exit, CliError> {
+        let settings = self.database.settings.load(globals)?;
+        let database = self.database.open_in(&settings)?;
+        let stop = Stop::take_over()?;
+        // From here on everything is of one moment.
+        let _moment = database.hold_moment()?;
+        let scope = self.scope(&database)?;
+        let contents = self.contents(&database, &settings, &scope, globals)?;
+        let mut format = self.begin(&contents)?;
+        let progress = progress(globals, database.count_export(&scope)?);
+        let result = database.export(&scope, |item| match item {
+            ExportItem::Message(message) => self.written(format.message(*message)),
+            ExportItem::Entry(entry) => {
+                progress.inc(1);
+                self.written(format.entry(&entry))?;
+                stop.check()
+            }
+        });
+        progress.finish_and_clear();
+        result?;
+        stop.check()?;
+        self.written(format.finish())?;
+        Ok(Exit::Done)
+    }
+
+    fn scope(&self, database: &Database) -> Result<ExportScope, CliError> {
+        let channels = database.channels()?;
+        let names: Vec<_> = self.channel.iter().map(|name| name.trim_start_matches('#').to_owned()).collect();
+        known_channels(&names, &channels)?;
+        let is_named = |row: &&ChannelRow| names.iter().any(|name| row.is_called(name));
+        Ok(ExportScope {
+            channels: channels.iter().filter(is_named).map(|row| row.key).collect(),
+            users: self.user.clone(),
+            after: self.after,
+            before: self.before,
+        })
+    }
+
+    fn contents(
+        &self,
+        database: &Database,
+        settings: &Settings,
+        scope: &ExportScope,
+        globals: &Globals,
+    ) -> Result<Contents, CliError> {
+        let (server_id, public_key) = database.identity()?;
+        let head = database
+            .head()?
+            .map_or(Head::EMPTY, |stored| Head { length: stored.index.next().0, hash: EntryHash(stored.hash) });
+        let all = database.channels()?;
+        let is_in = |row: &&ChannelRow| scope.channels.is_empty() || scope.channels.contains(&row.key);
+        let channels: Vec<_> = all.iter().filter(is_in).cloned().collect();
+        let signed = sign(head, server_id.as_deref(), public_key, settings);
+        if signed.is_none() && self.format == Kind::Jsonl {
+            globals.say("the head is not signed: the secret key of the database's server is not configured");
+        }
+        let filter = (!scope.is_everything()).then(|| ExportFilter {
+            channels: if scope.channels.is_empty() {
+                Vec::new()
+            } else {
+                channels.iter().map(|row| row.id.clone()).collect()
+            },
+            users: scope.users.clone(),
+            after: scope.after.map(|time| time.to_string()),
+            before: scope.before.map(|time| time.to_string()),
+        });
+        let public_key = public_key.map(hex::encode);
+        let header = ExportHeader {
+            format: EXPORT_VERSION,
+            server_id,
+            public_key,
+            head: signed,
+            chain_length: head.length,
+            filter,
+        };
+        Ok(Contents { header, channels })
+    }
+
+    fn begin(&self, contents: &Contents) -> Result<Box<dyn Format>, CliError> {
+        if self.format == Kind::Html && self.output.as_os_str() == "-" {
+            return Err(CliError::usage("pages can't go to standard output").hint("name a folder with `-o FOLDER`"));
+        }
+        self.written(match self.format {
+            Kind::Jsonl => Output::create(&self.output)
+                .and_then(|out| Ok(Box::new(jsonl::JsonLines::begin(out, contents)?) as Box<dyn Format>)),
+            Kind::Csv => {
+                Output::create(&self.output).and_then(|out| Ok(Box::new(csv::Csv::begin(out)?) as Box<dyn Format>))
+            }
+            Kind::Html => OutputFolder::create(&self.output)
+                .map(|out| Box::new(html::Pages::begin(out, contents)) as Box<dyn Format>),
+        })
+    }
+
+    /// Says where it went wrong, unless it was the reader of standard output who went away.
+    fn written<T>(&self, result: io::Result<T>) -> Result<T, CliError> {
+        result.map_err(|error| {
+            let kind = error.kind();
+            let path = self.output.display().to_string();
+            let failed =
+                anyhow::Error::from(error).context(format!("cannot write the export to `{}`", printable(&path)));
+            match kind {
+                io::ErrorKind::AlreadyExists => CliError::from(failed).hint("name a folder that is not there yet"),
+                io::ErrorKind::StorageFull => CliError::from(failed).hint("nothing was left behind"),
+                _ => CliError::from(failed),
+            }
+        })
+    }
+}
+
+/// Signs the head if the configured server is the database's.
+fn sign(head: Head, server_id: Option<&str>, key: Option<[u8; 32]>, settings: &Settings) -> Option<SignedHead> {
+    let identity = settings.read::<Identity>().ok()?;
+    let is_ours = identity.server_id.is(server_id?) && identity.signing_key.public().as_bytes() == &key?;
+    // As the database spells the id: it is what the header says, too.
+    let spelled = server_id?.parse().ok()?;
+    is_ours.then(|| head.sign(&identity.signing_key, &spelled, Clock::system().now()))
+}
+
+fn progress(globals: &Globals, entries: u64) -> ProgressBar {
+    let target = if globals.quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
+    let style = ProgressStyle::with_template("exporting {bar:30} {human_pos} of {human_len} entries, {eta} left");
+    ProgressBar::with_draw_target(Some(entries), target)
+        .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}

@@ -1,0 +1,113 @@
+//! Where an export goes: standard output, a file, or a folder. A file or folder gets its name when it is complete and on
+//! the disk, and not before.
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use tempfile::{NamedTempFile, TempDir};
+
+/// How the names of unfinished exports begin.
+const UNFINISHED: &str = ".coms-export-";
+
+const BUFFER_BYTES: usize = 256 * 1024;
+
+/// A stream that becomes a file, or goes to standard output.
+pub(super) enum Output {
+    Stdout(BufWriter<io::Stdout>),
+    File { unfinished: BufWriter<NamedTempFile>, name: PathBuf },
+}
+
+impl Output {
+    /// Begins the output; `-` is standard output. Nothing is left of a file that is dropped unfinished.
+    pub(super) fn create(path: &Path) -> io::Result<Self> {
+        if path == Path::new("-") {
+            return Ok(Self::Stdout(BufWriter::with_capacity(BUFFER_BYTES, io::stdout())));
+        }
+        if path.is_dir() {
+            return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a folder"));
+        }
+        // Only its owner can read it.
+        let unfinished = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(folder(path)?)?;
+        let unfinished = BufWriter::with_capacity(BUFFER_BYTES, unfinished);
+        Ok(Self::File { unfinished, name: path.to_owned() })
+    }
+
+    /// Gives a file its name, in place of one that had it.
+    pub(super) fn finish(self) -> io::Result<()> {
+        match self {
+            Self::Stdout(mut stdout) => stdout.flush(),
+            Self::File { unfinished, name } => {
+                let file = unfinished.into_inner().map_err(io::IntoInnerError::into_error)?;
+                file.as_file().sync_all()?;
+                file.persist(&name).map_err(|error| error.error)?;
+                sync_folder(folder(&name)?)
+            }
+        }
+    }
+}
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Stdout(stdout) => stdout.write(bytes),
+            Self::File { unfinished, .. } => unfinished.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Stdout(stdout) => stdout.flush(),
+            Self::File { unfinished, .. } => unfinished.flush(),
+        }
+    }
+}
+
+/// A new folder of files.
+pub(super) struct OutputFolder {
+    unfinished: TempDir,
+    name: PathBuf,
+}
+
+impl OutputFolder {
+    /// Begins the folder. Another one, or a file, of this name must not be there.
+    pub(super) fn create(path: &Path) -> io::Result<Self> {
+        if path.symlink_metadata().is_ok() {
+            return Err(io::Error::new(io::ErrorKind::AlreadyExists, "it is there already"));
+        }
+        let unfinished = tempfile::Builder::new().prefix(UNFINISHED).tempdir_in(folder(path)?)?;
+        Ok(Self { unfinished, name: path.to_owned() })
+    }
+
+    /// Writes a file in it.
+    pub(super) fn write(&self, name: &str, text: &str) -> io::Result<()> {
+        let mut file = File::create_new(self.unfinished.path().join(name))?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()
+    }
+
+    /// Gives it its name.
+    pub(super) fn finish(self) -> io::Result<()> {
+        sync_folder(self.unfinished.path())?;
+        fs::rename(self.unfinished.path(), &self.name)?;
+        // What is left to clean up under the old name is nothing.
+        let _moved = self.unfinished.keep();
+        sync_folder(folder(&self.name)?)
+    }
+}
+
+fn folder(path: &Path) -> io::Result<&Path> {
+    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if folder.is_dir() { Ok(folder) } else { Err(io::Error::new(io::ErrorKind::NotFound, "its folder is not there")) }
+}
+
+#[cfg(unix)]
+fn sync_folder(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
+#[cfg(not(unix))]
+#[expect(clippy::unnecessary_wraps, reason = "elsewhere it can fail")]
+fn sync_folder(_path: &Path) -> io::Result<()> {
+    Ok(())
+}
