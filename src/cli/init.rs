@@ -149,7 +149,7 @@ pub(super) fn template() -> Result<Document, CliError> {
 
 /// Reads the draft as `coms serve` would.
 fn check(path: &Path, draft: &Document) -> Result<ServerConfig, Faults> {
-    let file = EnvFile { path: path.to_owned(), document: draft.clone(), mode: None };
+    let file = EnvFile { path: path.to_owned(), document: draft.clone(), mode: None, owner: None };
     Settings::of_file(file).read()
 }
 

@@ -24,6 +24,8 @@ pub struct EnvFile {
     pub document: Document,
     /// Its permission bits, on systems that have them.
     pub mode: Option<u32>,
+    /// The user id of its owner, on systems that have them.
+    pub owner: Option<u32>,
 }
 
 impl EnvFile {
@@ -43,12 +45,18 @@ impl EnvFile {
         let text = text_of(file, &metadata).map_err(fault)?;
         let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
         let document = Document::parse(text).map_err(|faults| lines(path, &faults))?;
-        Ok(Some(Self { path: path.to_owned(), document, mode: mode(&metadata) }))
+        Ok(Some(Self { path: path.to_owned(), document, mode: mode(&metadata), owner: owner(&metadata) }))
     }
 
     /// Whether others than its owner and group can read or change it.
     pub fn is_exposed(&self) -> bool {
         self.mode.is_some_and(|mode| mode & 0o006 != 0)
+    }
+
+    /// The owner, where that is neither root nor the user of this process: someone else, who can change the file. Root
+    /// may use what a service's own user has.
+    pub fn foreign_owner(&self) -> Option<u32> {
+        self.owner.filter(|owner| *owner != 0 && !process_user().is_some_and(|user| user == 0 || user == *owner))
     }
 }
 
@@ -193,6 +201,29 @@ fn mode(metadata: &std::fs::Metadata) -> Option<u32> {
 
 #[cfg(not(unix))]
 fn mode(_: &std::fs::Metadata) -> Option<u32> {
+    None
+}
+
+#[cfg(unix)]
+#[expect(clippy::unnecessary_wraps, reason = "other systems have no such ids")]
+fn owner(metadata: &std::fs::Metadata) -> Option<u32> {
+    use std::os::unix::fs::MetadataExt as _;
+    Some(metadata.uid())
+}
+
+#[cfg(not(unix))]
+fn owner(_: &std::fs::Metadata) -> Option<u32> {
+    None
+}
+
+#[cfg(unix)]
+#[expect(clippy::unnecessary_wraps, reason = "other systems have no such ids")]
+fn process_user() -> Option<u32> {
+    Some(rustix::process::geteuid().as_raw())
+}
+
+#[cfg(not(unix))]
+fn process_user() -> Option<u32> {
     None
 }
 

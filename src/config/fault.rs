@@ -78,6 +78,14 @@ pub enum Fault {
         /// Its permission bits.
         mode: u32,
     },
+    /// The `.env` file with secrets is someone else's.
+    #[error("`{}`, which holds secrets, belongs to another user (user id {owner})", .path.display())]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// Its owner's user id.
+        owner: u32,
+    },
 }
 
 impl Fault {
@@ -89,6 +97,7 @@ impl Fault {
             }
             Self::Missing { .. } => Some("`coms init` asks for everything and writes the configuration".into()),
             Self::Exposed { path, .. } => Some(format!("chmod 600 {}", path.display())),
+            Self::Foreign { path, .. } => Some(format!("chown \"$(id -u)\" {}", path.display())),
             Self::SecretTwice { .. } => Some("keep one of them".into()),
             _ => None,
         }

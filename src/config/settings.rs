@@ -5,12 +5,15 @@ use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use url::{Host, Url};
 use zeroize::Zeroizing;
 
 use super::env_file::{self, DEFAULT_ENV_FILE, EnvFile};
 use super::fault::{Fault, Faults};
 use super::reader::{Group, Reader};
 use super::table::{self, DefaultValue, SETTINGS, Setting};
+use super::value;
+use super::words::Deployment;
 
 /// The environment of the process, taken once, so that a test can make up its own.
 #[derive(Clone, Default)]
@@ -65,9 +68,12 @@ pub enum Warning {
         /// The name.
         name: String,
     },
-    /// As [`Fault::Exposed`], where that is no fault.
+    /// As [`Fault::Exposed`] or [`Fault::Foreign`], where that is no fault.
     #[error("{0}; hint: {hint}", hint = .0.hint().unwrap_or_default())]
     Exposed(Fault),
+    /// A server in production sends its API key to another machine in the clear.
+    #[error("`CENTRAL_URL` is `http://`: the API key crosses the network unencrypted; hint: use `https://`")]
+    PlainCentral,
 }
 
 fn did_you_mean(nearest: Option<&str>) -> String {
@@ -125,8 +131,11 @@ impl Settings {
 
     /// What is odd about the file, but stops nothing.
     pub fn warnings(&self) -> Vec<Warning> {
-        let Some(file) = &self.file else { return Vec::new() };
         let mut warnings: Vec<_> = self.exposed().map(Warning::Exposed).into_iter().collect();
+        if self.is_central_plain() {
+            warnings.push(Warning::PlainCentral);
+        }
+        let Some(file) = &self.file else { return warnings };
         for assignment in file.document.assignments() {
             let (path, line, name) = (file.path.clone(), assignment.line, assignment.name.clone());
             if !is_known(&name) {
@@ -139,13 +148,24 @@ impl Settings {
         warnings
     }
 
-    /// That others can read the file, if they can and it holds a secret.
+    /// That others can read the file or change it, if they can and it holds a secret.
     pub(super) fn exposed(&self) -> Option<Fault> {
-        let file = self.file.as_ref().filter(|file| file.is_exposed())?;
+        let file = self.file.as_ref()?;
         let secret =
             |setting: &&Setting| setting.secret && file.document.value(setting.name).is_some_and(|v| !v.is_empty());
         SETTINGS.iter().find(secret)?;
-        Some(Fault::Exposed { path: file.path.clone(), mode: file.mode? })
+        if let Some(owner) = file.foreign_owner() {
+            return Some(Fault::Foreign { path: file.path.clone(), owner });
+        }
+        file.is_exposed().then_some(Fault::Exposed { path: file.path.clone(), mode: file.mode? })
+    }
+
+    /// Whether a server in production talks to a Central on another machine without TLS.
+    fn is_central_plain(&self) -> bool {
+        let text = |setting| self.find(setting).ok().flatten().map(|found| found.text);
+        let prod = text(&table::ENV).and_then(|text| value::word(&text).ok()) == Some(Deployment::Prod);
+        let url = text(&table::CENTRAL_URL).and_then(|text| value::http_url(&text).ok());
+        prod && url.is_some_and(|url| url.scheme() == "http" && !is_loopback(&url))
     }
 
     /// The text of `setting`, if it is set and not empty.
@@ -190,6 +210,15 @@ fn secret_from(named: &Found) -> Result<Found, Fault> {
     match env_file::read_secret(&path) {
         Ok(text) => Ok(Found { text, place: format!("the file that {} names", named.place) }),
         Err(problem) => Err(Fault::SecretFile { place: named.place.clone(), path, problem }),
+    }
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
     }
 }
 

@@ -259,6 +259,35 @@ fn secrets_that_everyone_can_read_are_a_warning_and_in_production_a_fault() {
 
 #[cfg(unix)]
 #[test]
+fn a_file_is_foreign_when_neither_root_nor_who_runs_this_owns_it() {
+    let file = complete_file("");
+    let read = EnvFile::read(&file.path).expect("a readable file").expect("a file");
+    let me = rustix::process::geteuid().as_raw();
+    let owned_by = |owner| EnvFile { owner: Some(owner), ..read.clone() };
+    assert_eq!(owned_by(me).foreign_owner(), None);
+    assert_eq!(owned_by(0).foreign_owner(), None);
+    // Root may use what a service's user has, so that only others see somebody else.
+    assert_eq!(owned_by(me + 7).foreign_owner(), (me != 0).then_some(me + 7));
+}
+
+#[test]
+fn a_central_on_another_machine_without_tls_is_a_warning_in_production() {
+    let file = complete_file("");
+    let warnings = |env, url| file.load(&[("ENV", env), ("CENTRAL_URL", url)]).warnings();
+    assert_eq!(warnings("prod", "http://central.example.org"), [Warning::PlainCentral]);
+    for (env, url) in [
+        ("prod", "https://central.example.org"),
+        ("prod", "http://localhost:8080"),
+        ("prod", "http://127.0.0.1:8080"),
+        ("prod", "http://[::1]:8080"),
+        ("dev", "http://central.example.org"),
+    ] {
+        assert_eq!(warnings(env, url), [], "{env} {url}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
 fn a_file_without_secrets_may_be_read_by_everyone() {
     let file = File::new("PORT=4000\nCENTRAL_API_KEY=\n");
     set_mode(&file.path, 0o644);
