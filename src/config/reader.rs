@@ -101,11 +101,8 @@ impl<'a> Reader<'a> {
     }
 
     fn parsed<T>(&mut self, setting: &Setting, found: &Found, parse: impl Fn(&str) -> Result<T, Wrong>) -> Option<T> {
-        let invalid = |wrong| Fault::Invalid {
-            place: found.place.clone(),
-            wrong,
-            value: (!setting.secret).then(|| found.text.to_string()),
-        };
+        let invalid =
+            |wrong| Fault::Invalid { place: found.place.clone(), wrong, value: setting.repeatable(&found.text) };
         parse(&found.text).map_err(|wrong| self.fault(invalid(wrong))).ok()
     }
 }

@@ -161,6 +161,18 @@ impl Setting {
         Self { secret: true, ..self }
     }
 
+    /// A faulty `value` as a message may repeat it: nothing that is, or may by mistake be, secret. Where a public key belongs
+    /// someone pastes the secret one, and into a URL a password.
+    pub fn repeatable(&self, value: &str) -> Option<String> {
+        const PUBLIC_KEY_DIGITS: usize = 64;
+        let may_be_secret = match self.kind {
+            Kind::PublicKey | Kind::PublicKeys => value.len() > PUBLIC_KEY_DIGITS,
+            Kind::Url => value.contains('@'),
+            _ => self.secret,
+        };
+        (!may_be_secret).then(|| value.to_owned())
+    }
+
     /// The variable that names a file with this secret's value.
     pub fn file_name(&self) -> Option<String> {
         self.secret.then(|| format!("{}_FILE", self.name))

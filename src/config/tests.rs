@@ -114,6 +114,19 @@ fn every_bad_value_is_refused_in_one_line_that_names_it() {
 }
 
 #[test]
+fn a_secret_in_the_wrong_place_is_not_repeated() {
+    let secret = "5".repeat(128);
+    for (name, value) in [
+        ("SERVER_PUBLIC_KEY", secret.as_str()),
+        ("CENTRAL_PUBLIC_KEY", secret.as_str()),
+        ("CENTRAL_URL", "https://root:55555@central.example.org"),
+    ] {
+        let found = faults(&complete_with(&[(name, value)]));
+        assert!(found.len() == 1 && !found.concat().contains("55555"), "{found:?}");
+    }
+}
+
+#[test]
 fn everything_that_is_wrong_is_reported_at_once() {
     let settings = Settings::of([("PORT", "99999"), ("SERVER_ID", ""), ("FEATURE_LOG_CHAIN", "maybe")]);
     let found = faults(&settings);

@@ -61,7 +61,7 @@ pub(super) fn apply(
             Err(wrong) if !text.is_empty() => faults.push(Fault::Invalid {
                 place: format!("`{}` in `--set`", setting.name),
                 wrong,
-                value: (!setting.secret).then(|| text.to_owned()),
+                value: setting.repeatable(text),
             }),
             _ => document = document.with(setting.name, text),
         }
