@@ -14,6 +14,8 @@ mod export;
 mod frames;
 mod generated;
 mod http;
+#[cfg(unix)]
+mod kill;
 mod layers;
 mod reasons;
 mod replay;

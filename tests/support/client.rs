@@ -68,6 +68,12 @@ impl Client {
         self.send_message(Message::binary(Bytes::copy_from_slice(bytes))).await;
     }
 
+    /// Sends a request to a server that may be gone; says whether it still took it.
+    pub(crate) async fn offer(&mut self, t: &str, id: &str, d: &Value) -> bool {
+        let text = json!({ "t": t, "id": id, "d": d }).to_string();
+        in_time("sending", self.socket.send(Message::text(text))).await.is_ok()
+    }
+
     async fn send_message(&mut self, message: Message) {
         in_time("sending", self.socket.send(message)).await.expect("a connection");
     }

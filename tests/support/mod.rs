@@ -3,6 +3,8 @@
 pub(crate) mod chain;
 pub(crate) mod client;
 pub(crate) mod corpus;
+#[cfg(unix)]
+pub(crate) mod process;
 pub(crate) mod program;
 pub(crate) mod raw;
 pub(crate) mod server;
