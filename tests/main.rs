@@ -13,6 +13,7 @@ mod cli;
 mod export;
 mod frames;
 mod generated;
+mod hostile;
 mod http;
 #[cfg(unix)]
 mod kill;

@@ -4,6 +4,8 @@ pub(crate) mod chain;
 pub(crate) mod client;
 pub(crate) mod corpus;
 #[cfg(unix)]
+pub(crate) mod hold;
+#[cfg(unix)]
 pub(crate) mod process;
 pub(crate) mod program;
 pub(crate) mod raw;

@@ -118,6 +118,11 @@ impl ServeProcess {
         log
     }
 
+    /// Its process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// SIGKILL: whatever it was doing stays half done.
     pub(crate) async fn kill(&mut self) {
         self.child.kill().expect("a running program");

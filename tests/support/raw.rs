@@ -1,7 +1,10 @@
 //! Bytes on a TCP connection: HTTP as text, and WebSocket frames that no library would send.
 
+use std::time::Duration;
+
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 use super::in_time;
 
@@ -59,7 +62,35 @@ pub(crate) const UPGRADE: [&str; 4] = [
 
 /// Opcodes, and the bit of a message's last frame (RFC 6455, section 5.2).
 pub(crate) const FIN: u8 = 0x80;
+pub(crate) const CONTINUATION: u8 = 0;
 pub(crate) const TEXT: u8 = 1;
+pub(crate) const BINARY: u8 = 2;
+pub(crate) const CLOSE: u8 = 8;
+pub(crate) const PING: u8 = 9;
+pub(crate) const PONG: u8 = 10;
+
+/// A frame as a client must send it, masked; `first` is its first byte.
+pub(crate) fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
+    let mask = [0x5a, 0xc3, 0x0f, 0x96];
+    let mut frame = vec![first];
+    match (u8::try_from(payload.len()), u16::try_from(payload.len())) {
+        (Ok(length @ ..126), _) => frame.push(0x80 | length),
+        (_, Ok(length)) => {
+            frame.push(0x80 | 0x7e);
+            frame.extend(length.to_be_bytes());
+        }
+        _ => {
+            frame.push(0x80 | 0x7f);
+            frame.extend((payload.len() as u64).to_be_bytes());
+        }
+    }
+    frame.extend(mask);
+    frame.extend(payload.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask));
+    frame
+}
+
+/// How long a server that takes nothing more is given to change its mind.
+const FULL: Duration = Duration::from_millis(500);
 
 /// A WebSocket connection of which every byte is the test's own.
 pub(crate) struct RawClient {
@@ -79,7 +110,11 @@ impl RawClient {
 
     /// Upgrades with `token`.
     pub(crate) async fn upgraded(address: &str, token: &str) -> Self {
-        let mut stream = TcpStream::connect(address).await.expect("a connection");
+        Self::over(TcpStream::connect(address).await.expect("a connection"), address, token).await
+    }
+
+    /// The same over `stream`.
+    pub(crate) async fn over(mut stream: TcpStream, address: &str, token: &str) -> Self {
         let request =
             format!("GET /connect?token={token} HTTP/1.1\r\nHost: {address}\r\n{}\r\n\r\n", UPGRADE.join("\r\n"));
         stream.write_all(request.as_bytes()).await.expect("a reader");
@@ -93,6 +128,35 @@ impl RawClient {
         assert!(client.buffer.starts_with(b"HTTP/1.1 101 "), "refused");
         client.buffer.drain(..end);
         client
+    }
+
+    /// Sends `bytes`, whatever they are.
+    pub(crate) async fn send(&mut self, bytes: &[u8]) {
+        in_time("sending", self.stream.write_all(bytes)).await.expect("a reader");
+    }
+
+    /// Sends `bytes` again and again until the server takes no more, at most `most` times; how often they were sent whole.
+    pub(crate) async fn flood(&mut self, bytes: &[u8], most: usize) -> usize {
+        for sent in 0..most {
+            let mut left = bytes;
+            while !left.is_empty() {
+                match timeout(FULL, self.stream.write(left)).await {
+                    Ok(written) => left = &left[written.expect("a reader")..],
+                    Err(_) => return sent,
+                }
+            }
+        }
+        most
+    }
+
+    /// Reads on to the close frame; its code, or none if the connection just broke off.
+    pub(crate) async fn close_code(&mut self) -> Option<u16> {
+        loop {
+            let (first, payload) = self.frame().await?;
+            if first == FIN | CLOSE {
+                return payload.first_chunk().map(|code| u16::from_be_bytes(*code));
+            }
+        }
     }
 
     /// The next frame: its first byte and its payload. `None` when the connection is at its end.

@@ -1,0 +1,105 @@
+//! Many at once, and those who open connections and say nothing.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::support::client::{CREATE, Heard};
+use crate::support::raw::{UPGRADE, http};
+use crate::support::server::TestServer;
+use crate::support::{in_time, person};
+
+/// Connects, sends `start` of a request and no more of it.
+async fn half_open(address: &str, start: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(address).await.expect("a connection");
+    stream.write_all(start.as_bytes()).await.expect("a reader");
+    stream
+}
+
+/// How long somebody who says nothing is borne with at the most, where a second is allowed. hyper's own limit is 30 s.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Reads to the end, however it comes; what came.
+async fn rest(mut stream: TcpStream) -> String {
+    let mut bytes = Vec::new();
+    timeout(PATIENCE, stream.read_to_end(&mut bytes)).await.expect("an end").ok();
+    String::from_utf8(bytes).expect("text")
+}
+
+#[tokio::test]
+async fn who_does_not_finish_a_request_is_not_waited_for() {
+    let server = TestServer::setup().set("HANDSHAKE_TIMEOUT_SECS", "1").start().await;
+    let address = server.address();
+    let mut ends = Vec::new();
+    for start in ["", "GET /conn", "GET /connect?token=x HTTP/1.1\r\nHost: x\r\n", "GET /health HTTP/1.1\r\nA: b"] {
+        let stream = half_open(&address, start).await;
+        ends.push(rest(stream));
+    }
+    // One who says a little now and then gains nothing by it.
+    let mut slow = half_open(&address, "GET /health HTTP/1.1\r\n").await;
+    ends.push(rest(TcpStream::connect(&address).await.expect("a connection")));
+    let dripping = async {
+        let mut pause = tokio::time::interval(Duration::from_millis(100));
+        while slow.write_all(b"X-More: x\r\n").await.is_ok() {
+            pause.tick().await;
+        }
+    };
+    let (ends, dripped) = tokio::join!(join_all(ends), timeout(PATIENCE, dripping));
+    assert!(dripped.is_ok(), "whoever says a little now and then is listened to for ever");
+    assert!(ends.iter().all(|end| end.is_empty() || end.starts_with("HTTP/1.1 408")), "{ends:?}");
+    // Nor is one who has had an answer, and then says nothing.
+    let kept = half_open(&address, "GET /health HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    assert!(rest(kept).await.starts_with("HTTP/1.1 200"));
+}
+
+#[tokio::test]
+async fn silent_connections_do_not_keep_others_out() {
+    let server = TestServer::setup().set("MAX_HANDSHAKES", "8").set("HANDSHAKE_TIMEOUT_SECS", "300").start().await;
+    let mut silent = Vec::new();
+    for _ in 0..20 {
+        silent.push(half_open(&server.address(), "GET /connect?token=").await);
+    }
+    server.connect(person(1)).await.post("came through").await;
+    // Those who gave way were cut off; nobody else was.
+    let first = silent.remove(0);
+    assert_eq!(rest(first).await, "");
+}
+
+#[tokio::test]
+async fn hundreds_come_at_once_and_all_are_served() {
+    let server = TestServer::start().await;
+    let user = |number: u32| person(u8::try_from(number % 200).expect("a small number"));
+    let connecting = (0..300).map(|number| server.connect(user(number)));
+    let mut clients = in_time("three hundred greetings", join_all(connecting)).await;
+    let health = http(&server.address(), "GET /health", &[]).await.json();
+    assert_eq!(health["online"], 200, "people, not connections");
+    clients[0].post("hello to all").await;
+    for client in &mut clients[1..] {
+        loop {
+            let Heard::Text(text) = client.hear().await else { panic!("somebody was dropped") };
+            if text.contains(CREATE) {
+                break;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_is_too_big_is_refused() {
+    let server = TestServer::start().await;
+    let address = server.address();
+    let token = server.sudden_token(person(1));
+    let long = format!("GET /connect?token={}", "a".repeat(5_000));
+    assert_eq!(http(&address, &long, &UPGRADE).await.status, 401);
+    let after_four_kib = format!("GET /connect?token={token}{}", "A".repeat(4_000));
+    assert_eq!(http(&address, &after_four_kib, &UPGRADE).await.status, 401);
+    let huge = format!("GET /connect?token={}", "a".repeat(20_000));
+    assert!(matches!(http(&address, &huge, &UPGRADE).await.status, 414 | 431));
+    let many: Vec<String> = (0..200).map(|number| format!("X-{number}: {}", "b".repeat(100))).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    assert_eq!(http(&address, "GET /health", &many).await.status, 431);
+    server.connect(person(1)).await.post("all is well").await;
+}

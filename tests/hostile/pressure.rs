@@ -1,0 +1,165 @@
+//! Clients that send without reading, or never read: what they make the server keep is bounded, and others go on.
+
+use serde_json::{Value, json};
+use tokio::net::TcpSocket;
+
+use crate::support::client::{CREATE, Client, HISTORY, Heard, SYNC};
+use crate::support::hold::Hold;
+use crate::support::person;
+use crate::support::process::{ServeProcess, Site};
+use crate::support::raw::{FIN, PING, PONG, RawClient, TEXT, masked};
+use crate::support::server::TestServer;
+
+/// A connection of which the system keeps little that was not read.
+async fn narrow(address: &str) -> tokio::net::TcpStream {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.set_recv_buffer_size(16 * 1024).expect("a size");
+    socket.connect(address.parse().expect("an address")).await.expect("a connection")
+}
+
+/// As long as a message can be, in bytes.
+fn long_text(number: u64) -> String {
+    format!("{number:04}{}", "😀".repeat(3996))
+}
+
+#[tokio::test]
+async fn who_never_reads_is_told_where_to_resume_and_others_miss_nothing() {
+    let mut site = Site::new().await;
+    site.set("MAX_QUEUE_BYTES", "65536");
+    let server = site.serve().await;
+    let (mut ada, mut ben) = (site.connect(&server, person(1)).await, site.connect(&server, person(2)).await);
+    let stream = narrow(&server.address).await;
+    let mut idle = Client::over(stream, &server.address, &site.token(person(3))).await.expect("an upgrade");
+    let count = 200;
+    let posting = async {
+        for number in 0..count {
+            ada.post(&long_text(number)).await;
+        }
+    };
+    let listening = async {
+        for number in 0..count {
+            let created = loop {
+                let frame = ben.next().await;
+                if frame["t"] == CREATE {
+                    break frame;
+                }
+            };
+            assert_eq!(created["d"]["chain_index"], number, "in order, each once");
+        }
+    };
+    tokio::join!(posting, listening);
+
+    let mut last = None;
+    let end = loop {
+        match idle.hear().await {
+            Heard::Text(text) => {
+                let frame: Value = serde_json::from_str(&text).expect("JSON");
+                last = frame["d"]["chain_index"].as_u64().or(last);
+            }
+            Heard::End(end) => break end,
+        }
+    };
+    let last = last.expect("something came before it was too much");
+    assert!(last < count - 1, "it got everything");
+    assert_eq!(end, Some((1013, format!("resume after {last}"))));
+    let mut idle = site.connect(&server, person(3)).await;
+    let mut next = last;
+    while next < count - 1 {
+        let page = idle.get(SYNC, json!({ "after": next, "limit": 1000 })).await;
+        for event in page["events"].as_array().expect("events") {
+            assert_eq!(event["d"]["chain_index"], next + 1);
+            next += 1;
+        }
+    }
+}
+
+/// The memory that the program has, in KiB.
+#[cfg(target_os = "linux")]
+fn memory_kib(server: &ServeProcess) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", server.id())).expect("a running program");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("its memory");
+    line.trim().trim_end_matches(" kB").parse().expect("a number")
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn floods_without_reading_are_held_up_and_not_kept() {
+    let site = Site::new().await;
+    let server = site.serve().await;
+    let mut ada = site.connect(&server, person(1)).await;
+    for number in 0..20 {
+        ada.post(&long_text(number)).await;
+    }
+    let history = json!({ "t": HISTORY, "id": "x", "d": { "channel_id": "general" } }).to_string();
+    let list = json!({ "t": "zync.channels.list", "id": "x" }).to_string();
+    let floods = [
+        ("pings", masked(FIN | PING, &[b'p'; 125])),
+        ("requests with long answers", masked(FIN | TEXT, history.as_bytes())),
+        ("requests with short answers", masked(FIN | TEXT, list.as_bytes())),
+        ("refusals", masked(FIN | TEXT, b"{}")),
+    ];
+    // What a first connection of each kind makes the program allocate for good is not what is measured.
+    for (what, frame) in &floods {
+        flood(&site, &server, frame).await.unwrap_or_else(|| panic!("{what} were taken without end"));
+    }
+    let before = memory_kib(&server);
+    let mut held = Vec::new();
+    for (what, frame) in &floods {
+        for _ in 0..2 {
+            held.push(flood(&site, &server, frame).await.unwrap_or_else(|| panic!("{what} were taken without end")));
+        }
+        ada.post("undisturbed").await;
+    }
+    let grown = memory_kib(&server).saturating_sub(before);
+    assert!(grown < 2048 * held.len() as u64, "{grown} KiB for {} connections", held.len());
+
+    // Whoever reads again gets every answer.
+    let mut first = held.swap_remove(0);
+    for _ in 0..first.frames {
+        loop {
+            let (opcode, _) = first.client.frame().await.expect("a frame");
+            if opcode == FIN | PONG {
+                break;
+            }
+        }
+    }
+}
+
+/// A client that sent so many frames until no more was taken.
+struct Flooded {
+    client: RawClient,
+    frames: usize,
+}
+
+/// Sends `frame` without reading; `None` if there is no end to it.
+async fn flood(site: &Site, server: &ServeProcess, frame: &[u8]) -> Option<Flooded> {
+    const AT_ONCE: usize = 100;
+    const MOST_BYTES: usize = 64 * 1024 * 1024;
+    let stream = narrow(&server.address).await;
+    let mut client = RawClient::over(stream, &server.address, &site.token(person(9))).await;
+    let most = MOST_BYTES / (frame.len() * AT_ONCE);
+    let sent = client.flood(&frame.repeat(AT_ONCE), most).await;
+    (sent < most).then_some(Flooded { client, frames: sent * AT_ONCE })
+}
+
+/// The writer can't go on while another program holds the database: meanwhile no more than the limit is taken on.
+#[tokio::test]
+async fn requests_under_way_are_bounded_and_the_rest_waits_unread() {
+    let server = TestServer::setup().set("MAX_INFLIGHT", "4").start().await;
+    let mut client = RawClient::connect(&server.address(), &server.sudden_token(person(1))).await;
+    let create = json!({ "t": CREATE, "id": "x", "d": { "channel_id": "general", "content": "wait" }, "pad": "x".repeat(60_000) });
+    let frame = masked(FIN | TEXT, create.to_string().as_bytes());
+    let held = Hold::take(&server.database());
+    let most = 64 * 1024 * 1024 / frame.len();
+    let sent = client.flood(&frame, most).await;
+    assert!(sent < most, "all was taken");
+    drop(held);
+    let mut answered = 0;
+    while answered < sent {
+        let (_, payload) = client.frame().await.expect("a frame");
+        let frame: Value = serde_json::from_slice(&payload).expect("JSON");
+        answered += usize::from(frame["t"] == "zync.channels.message.create.ok");
+    }
+    let mut ada = server.connect(person(1)).await;
+    ada.post("after them").await;
+}
