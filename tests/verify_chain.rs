@@ -1,6 +1,8 @@
 //! `coms verify-chain`: on good logs, on logs broken on purpose, and against servers that lie.
 
 mod broken;
+#[cfg(unix)]
+mod contents;
 mod flips;
 mod live;
 mod log;

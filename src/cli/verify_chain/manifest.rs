@@ -202,13 +202,22 @@ impl Pass {
                 let problem = "the server shows sealed entries only, which contents can't be compared with";
                 return Err(CliError::failed(problem));
             }
-            let (breaks, said) = contents.finish().await?;
-            chain.breaks.merge(breaks);
-            notes = said;
-            level = Level::FullAndContents;
+            let compared = contents.finish().await?;
+            chain.breaks.merge(compared.breaks);
+            match compared.unseen {
+                0 => level = Level::FullAndContents,
+                count => notes.push(unseen(count)),
+            }
         }
         Ok(Checked { verified: chain, notes, chain_time, level, is_whole: true })
     }
+}
+
+fn unseen(count: u64) -> String {
+    format!(
+        "contents: the server does not show what {count} of the entries are about, as it does with channels that are \
+         switched off; these could not be compared"
+    )
 }
 
 /// The manifest's URL, given that or the server's.
