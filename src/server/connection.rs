@@ -131,7 +131,7 @@ impl Connection {
         let (mut text, mut frame) = (Vec::new(), Vec::new());
         frame_text::hello(&mut text, hello, self.shared.clock.now());
         write_text(&mut frame, &text);
-        self.outbox.put_own(frame);
+        self.outbox.put_unordered(frame);
     }
 
     /// Reads and writes until there is a reason to end.
@@ -219,7 +219,7 @@ impl Connection {
                 Incoming::Ping(payload) => {
                     let mut frame = Vec::new();
                     write_pong(&mut frame, payload);
-                    self.outbox.put_own(frame);
+                    self.outbox.put_unordered(frame);
                 }
                 Incoming::Pong => {}
                 Incoming::Close => return Err(CloseCode::Normal.into()),
@@ -261,8 +261,9 @@ impl Connection {
         let user = self.session.user_id();
         self.woken.mark_unchanged();
         for queued in self.outbox.take() {
-            while self.cursor < queued.after {
-                let taken = self.shared.hub.take(&mut self.cursor, Some(queued.after), user, &mut self.unsent);
+            let after = queued.after.unwrap_or_else(|| self.shared.hub.end());
+            while self.cursor < after {
+                let taken = self.shared.hub.take(&mut self.cursor, Some(after), user, &mut self.unsent);
                 taken.map_err(|FellBehind| self.too_slow())?;
             }
             self.unsent.push_back(Piece { bytes: queued.bytes, chain_index: None });
@@ -322,7 +323,7 @@ impl Connection {
             self.next_ping = now + PING_INTERVAL;
             let mut frame = Vec::new();
             write_ping(&mut frame);
-            self.outbox.put_own(frame);
+            self.outbox.put_unordered(frame);
             self.flush()?;
         }
         match self.session.check_expiry() {

@@ -152,6 +152,11 @@ impl Hub {
         self.woken.send_replace(log.frames.end());
     }
 
+    /// The position after everything that was published.
+    pub(super) fn end(&self) -> u64 {
+        self.log().frames.end()
+    }
+
     /// Takes what stands between `cursor` and `up_to` (the end if `None`) and is not kept from `user`, about 64 KiB at
     /// most. Moves the cursor.
     pub(super) fn take(

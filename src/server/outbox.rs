@@ -27,8 +27,8 @@ struct Queue {
 /// Frames that must not overtake the events before `after`.
 #[derive(Debug)]
 pub(super) struct Queued {
-    /// The position in the hub's log up to which events go first.
-    pub(super) after: u64,
+    /// The position in the hub's log up to which events go first; `None` is the log's end when the frame is sent.
+    pub(super) after: Option<u64>,
     pub(super) bytes: Bytes,
 }
 
@@ -45,14 +45,20 @@ impl Outbox {
 
     /// Puts in the writer's answers to `answers` commands: they follow the events before `after`.
     pub(super) fn put_answers(&self, after: u64, frames: Vec<u8>, answers: usize) {
-        self.put(after, frames);
+        self.put(Some(after), frames);
         self.unanswered.fetch_sub(answers, Ordering::Release);
         self.filled.notify_one();
     }
 
-    /// Puts in a frame of the connection's own making.
+    /// Puts in an answer of the connection's own making: it follows all events that there are, since it may show what
+    /// they tell.
     pub(super) fn put_own(&self, frame: Vec<u8>) {
-        self.put(0, frame);
+        self.put(None, frame);
+    }
+
+    /// Puts in a frame that stands for itself: the greeting, pings and pongs.
+    pub(super) fn put_unordered(&self, frame: Vec<u8>) {
+        self.put(Some(0), frame);
     }
 
     /// Takes out everything.
@@ -67,7 +73,7 @@ impl Outbox {
         self.queue().bytes
     }
 
-    fn put(&self, after: u64, frames: Vec<u8>) {
+    fn put(&self, after: Option<u64>, frames: Vec<u8>) {
         let mut queue = self.queue();
         queue.bytes += frames.len();
         queue.frames.push_back(Queued { after, bytes: frames.into() });

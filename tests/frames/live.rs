@@ -73,6 +73,19 @@ async fn pipelined_requests_are_answered_in_order_and_no_ack_overtakes_its_event
 }
 
 #[tokio::test]
+async fn what_somebody_was_told_is_told_to_others_before_they_are_answered() {
+    let server = TestServer::start().await;
+    let (mut ada, mut ben) = (server.connect(person(1)).await, server.connect(person(2)).await);
+    ada.events().await;
+    for number in 0..100 {
+        let posted = ben.post(&number.to_string()).await;
+        let told = ada.events().await;
+        assert_eq!(told.len(), 1, "the answer to a ping came before what had happened");
+        assert_eq!(told[0]["d"]["id"], posted["id"]);
+    }
+}
+
+#[tokio::test]
 async fn people_come_with_their_first_connection_and_go_with_their_last() {
     let server = TestServer::start().await;
     let mut ben = server.connect(person(2)).await;
