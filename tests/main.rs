@@ -18,6 +18,7 @@ mod http;
 #[cfg(unix)]
 mod kill;
 mod layers;
+mod properties;
 mod reasons;
 mod replay;
 mod sandbox;
