@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
+use rusqlite::ffi::SQLITE_IOERR_SHMSIZE;
 use rusqlite::functions::FunctionFlags;
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
@@ -166,11 +167,15 @@ impl StorageError {
 
 impl From<rusqlite::Error> for StorageError {
     fn from(error: rusqlite::Error) -> Self {
-        match error.sqlite_error_code() {
-            Some(ErrorCode::DiskFull) => Self::DiskFull,
-            _ => Self::Sqlite(error),
-        }
+        if is_disk_full(&error) { Self::DiskFull } else { Self::Sqlite(error) }
     }
+}
+
+/// Whether there was no room: either for a page, or for the index of the write-ahead log, of which SQLite says so in
+/// another way.
+fn is_disk_full(error: &rusqlite::Error) -> bool {
+    let extended = error.sqlite_error().map(|error| error.extended_code);
+    extended == Some(SQLITE_IOERR_SHMSIZE) || error.sqlite_error_code() == Some(ErrorCode::DiskFull)
 }
 
 /// One connection to a database with this program's schema.
@@ -300,7 +305,7 @@ impl Database {
             Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
                 StorageError::Foreign { path: self.path.clone() }
             }
-            Some(ErrorCode::DiskFull) => StorageError::DiskFull,
+            _ if is_disk_full(error) => StorageError::DiskFull,
             _ => StorageError::Open { path: self.path.clone(), cause: plain_words(error) },
         }
     }
