@@ -10,6 +10,8 @@
 mod adopt;
 mod central;
 mod cli;
+#[cfg(target_os = "linux")]
+mod disk;
 mod export;
 mod frames;
 mod generated;

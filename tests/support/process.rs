@@ -56,7 +56,11 @@ impl Site {
 
     /// The program with `arguments` and the whole configuration.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = self.home.command(arguments);
+        self.configured(self.home.command(arguments))
+    }
+
+    /// `command` with the whole configuration in its environment.
+    pub(crate) fn configured(&self, mut command: Command) -> Command {
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command
     }
