@@ -4,6 +4,8 @@ mod broken;
 #[cfg(unix)]
 mod contents;
 mod flips;
+mod from;
+mod liar;
 mod live;
 mod log;
 mod lying;

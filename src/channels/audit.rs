@@ -66,6 +66,15 @@ impl DatabaseAudit {
         matches!(self.opened, Opened::Reference(_))
     }
 
+    /// How many entries the chain has, by the index of the last; `None` if damage hides it.
+    pub fn length(&self) -> Result<Option<u64>, StorageError> {
+        match self.last_index() {
+            Ok(last) => Ok(Some(last.map_or(0, |last| last.next().0))),
+            Err(error) if error.is_damage() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// The server's id and public key, as far as the database names them. The reference's names neither.
     pub fn identity(&self) -> Result<(Option<String>, Option<[u8; 32]>), StorageError> {
         match &self.opened {
@@ -118,8 +127,8 @@ impl DatabaseAudit {
         let (from, remembered, mut link) = (options.from, options.remembered, options.before);
         let end = damage_is_none(self.last_index())?;
         let mut verifier = Verifier::new(options, Verifier::all_cores());
-        if let Some((index, hash)) = remembered.filter(|(index, _)| *index < from) {
-            self.compare_remembered(index, hash, &mut verifier)?;
+        if let Some((index, _)) = remembered.filter(|(index, _)| *index < from) {
+            self.pass_over(index, &mut verifier)?;
         }
         let mut next = from;
         while end.is_some_and(|end| next <= end) {
@@ -141,21 +150,18 @@ impl DatabaseAudit {
         Ok(verifier.finish())
     }
 
-    /// An entry that was seen before, and comes before those that are to be verified.
-    fn compare_remembered(
-        &self,
-        index: ChainIndex,
-        hash: EntryHash,
-        verifier: &mut Verifier,
-    ) -> Result<(), StorageError> {
-        self.rows(index, 1, &mut |item| {
-            if let ChainItem::Entry(row, _) = item
-                && (row.index != index || row.hash != hash.0)
-            {
-                let detail = format!("the entry has hash {}, and {hash} was seen here before", EntryHash(row.hash));
-                verifier.note(Break::at(index, BreakKind::Forked, detail));
-            }
+    /// Gives the verifier an entry before those that are to be verified.
+    fn pass_over(&self, index: ChainIndex, verifier: &mut Verifier) -> Result<(), StorageError> {
+        let mut hash = None;
+        self.rows(index, 1, &mut |item| match item {
+            ChainItem::Entry(row, _) if row.index == index => hash = Some(EntryHash(row.hash)),
+            ChainItem::Unreadable { index: found, hash: read, .. } if found == index => hash = read.map(EntryHash),
+            _ => {}
         })?;
+        match hash {
+            Some(hash) => verifier.pass_over(index, hash),
+            None => verifier.note(Break::at(index, BreakKind::Gap, "the entry that was seen here before is missing")),
+        }
         Ok(())
     }
 

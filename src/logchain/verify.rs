@@ -120,6 +120,15 @@ impl Verifier {
         self.pool.submit(Job::Sealed(entry));
     }
 
+    /// Takes an entry before `from`, which is not verified: it is compared with what is remembered, and if it is the
+    /// last of them, the first one that is verified must link to it.
+    pub fn pass_over(&mut self, index: ChainIndex, hash: EntryHash) {
+        self.compare_remembered(index, hash);
+        if index.0.checked_add(1) == Some(self.options.from.0) {
+            self.link = Some(hash);
+        }
+    }
+
     /// Takes note of an entry that is there at `index`, but can't be read: `fault` says why, `hash` is its hash if that
     /// much is known.
     pub fn push_unreadable(&mut self, fault: Break, index: ChainIndex, hash: Option<EntryHash>) {
@@ -167,17 +176,21 @@ impl Verifier {
             };
             self.breaks.add(Break::at(entry.index.min(due), BreakKind::Gap, detail));
         }
-        if let Some((index, hash)) = self.options.remembered
-            && index == entry.index
-            && hash != entry.hash
-        {
-            let detail = format!("the entry has hash {}, and {hash} was seen here before", entry.hash);
-            self.breaks.add(Break::at(index, BreakKind::Forked, detail));
-        }
+        self.compare_remembered(entry.index, entry.hash);
         self.due = entry.index.0.checked_add(1).map(ChainIndex);
         self.last = Some(entry);
         self.entries += 1;
         in_place
+    }
+
+    fn compare_remembered(&mut self, index: ChainIndex, hash: EntryHash) {
+        if let Some((seen_at, seen)) = self.options.remembered
+            && seen_at == index
+            && seen != hash
+        {
+            let detail = format!("the entry has hash {hash}, and {seen} was seen here before");
+            self.breaks.add(Break::at(index, BreakKind::Forked, detail));
+        }
     }
 
     fn check_link(&mut self, entry: &Entry) {

@@ -24,7 +24,7 @@ pub(super) async fn verify(request: &Request<'_>, path: PathBuf) -> Result<Repor
     let presented = presented(request, &audit, &path)?;
     let judge = request.judge()?;
     let trusted = judge.trust(&presented)?;
-    let options = judge.options(&trusted);
+    let options = judge.options(&presented, &trusted, audit.length().map_err(|error| cannot_read(&error))?)?;
 
     let watch = Arc::new(AuditWatch::default());
     let watched = watch.clone();

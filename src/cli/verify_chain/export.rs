@@ -50,7 +50,8 @@ async fn verify_file(request: &Request<'_>, path: &Path) -> Result<Report, CliEr
         Presented { source, memory_key, server_id: header.server_id.clone(), key, head: header.head.clone() };
     let trusted = judge.trust(&presented)?;
     let is_whole = header.filter.is_none();
-    let options = VerifyOptions { contiguous: is_whole, ..judge.options(&trusted) };
+    let options =
+        VerifyOptions { contiguous: is_whole, ..judge.options(&presented, &trusted, Some(header.chain_length))? };
     let bar = progress::bar(request.globals, is_whole.then_some(header.chain_length));
     let checked = ExportCheck::new(options, is_whole).run(&mut lines, &bar, header.chain_length).await?;
     bar.finish_and_clear();
@@ -191,6 +192,7 @@ impl ExportCheck {
     fn entry(&mut self, entry: &Entry) {
         let due = self.due.remove(&entry.index);
         if entry.index < self.from {
+            self.verifier.pass_over(entry.index, entry.hash);
             return;
         }
         self.verifier.push(entry);

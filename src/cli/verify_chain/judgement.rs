@@ -130,14 +130,36 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// How the entries are to be verified.
-    pub(super) fn options(&self, trusted: &Trusted) -> VerifyOptions {
+    /// How the entries of a log with `length` of them are to be verified; `None` if that is not known.
+    ///
+    /// To begin beyond the end is a mistake of the person, and not to hide a log that was cut short or is not the one it
+    /// should be: then there is nothing to verify but that.
+    pub(super) fn options(
+        &self,
+        presented: &Presented,
+        trusted: &Trusted,
+        length: Option<u64>,
+    ) -> Result<VerifyOptions, CliError> {
+        let from = self.request.from();
+        let Some(length) = length.filter(|length| from.0 > *length) else {
+            return Ok(self.options_from(from, trusted));
+        };
+        let is_shorter = trusted.remembered.as_ref().is_some_and(|known| known.length > length);
+        let is_signed = presented.head.as_ref().is_none_or(|head| head.is_signed_by(&trusted.key));
+        if is_shorter || !is_signed || !trusted.breaks.is_empty() {
+            return Ok(self.options_from(ChainIndex(length), trusted));
+        }
+        let entries = if length == 1 { "1 entry".to_owned() } else { format!("{length} entries") };
+        Err(CliError::usage(format!("`--from {from}` is beyond the end of the log, which has {entries}")))
+    }
+
+    fn options_from(&self, from: ChainIndex, trusted: &Trusted) -> VerifyOptions {
         let remembered = trusted
             .remembered
             .as_ref()
             .and_then(|known| Some((ChainIndex(known.length.checked_sub(1)?), known.entry_hash()?)));
         VerifyOptions {
-            from: self.request.from(),
+            from,
             remembered,
             strict: self.request.args.strict_signatures,
             ..VerifyOptions::new(trusted.key)
@@ -159,7 +181,7 @@ impl<'a> Judge<'a> {
         if let Some(head) = &presented.head {
             check_head(head, &trusted.key, is_whole, &mut verified);
         }
-        let new = if is_whole { compare_length(&trusted, &mut verified) } else { None };
+        let mut new = if is_whole { compare_length(&trusted, &mut verified) } else { None };
         trusted.notes.extend(notes);
         if level == Level::Sealed {
             trusted.notes.push(SEALED_SHOWS.to_owned());
@@ -170,7 +192,11 @@ impl<'a> Judge<'a> {
             (true, _, true) => Verdict::Intact,
         };
         let accepts = verdict != Verdict::Broken || self.request.args.accept_head;
-        if is_whole && accepts {
+        let unchecked = self.unchecked_since(&trusted);
+        if let Some(note) = unchecked {
+            new = None;
+            trusted.notes.push(note);
+        } else if is_whole && accepts && was_seen(&verified) {
             self.remember(presented, &trusted, &verified)?;
         }
         let evidence = evidence_of(presented, &trusted, &verified);
@@ -193,6 +219,20 @@ impl<'a> Judge<'a> {
         };
         report.take_breaks(&verified.breaks);
         Ok((report, evidence))
+    }
+
+    /// What to say if entries between what is remembered and the first that was verified were left out. Nothing then
+    /// shows that this log continues that one, and it does not take its place in the memory.
+    fn unchecked_since(&self, trusted: &Trusted) -> Option<String> {
+        let known = trusted.remembered.as_ref()?;
+        let from = self.request.from().0;
+        (from > known.length).then(|| {
+            format!(
+                "{} entries were seen before, and those from there to {from} were not checked now: what is remembered \
+                 stays as it was",
+                known.length
+            )
+        })
     }
 
     /// Writes the evidence file and says where it is.
@@ -232,6 +272,11 @@ impl<'a> Judge<'a> {
 const SEALED_SHOWS: &str = "sealed entries show how long the log is, that the server signed each hash, and that it still \
      shows what it showed before; whether the entries link to each other and what the messages say takes a member's or an \
      auditor's token";
+
+/// Whether the head can be remembered: an entry was seen that has its hash, or there is none.
+fn was_seen(verified: &Verified) -> bool {
+    verified.last.is_some() || verified.head == Head::EMPTY
+}
 
 /// What is kept of a log that is not the one that was seen.
 fn evidence_of(presented: &Presented, trusted: &Trusted, verified: &Verified) -> Option<Evidence> {

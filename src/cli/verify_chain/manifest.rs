@@ -1,5 +1,6 @@
 //! A running server as the source: its manifest, its signed head, its entries, and with `--contents` its messages.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use indicatif::ProgressBar;
@@ -16,7 +17,7 @@ use super::{Request, progress};
 use crate::cli::CliError;
 use crate::ids::ChainIndex;
 use crate::keys::PublicKey;
-use crate::logchain::{Break, BreakKind, Entry, SignedHead, Verifier, VerifyOptions};
+use crate::logchain::{Break, BreakKind, Entry, EntryHash, SignedHead, Verifier, VerifyOptions};
 use crate::secret::Secret;
 
 /// A manifest with many extensions has a few KiB.
@@ -67,7 +68,8 @@ async fn verify_server(request: &Request<'_>, url: &str, token: Option<Secret>) 
         head: Some(head.clone()),
     };
     let trusted = judge.trust(&presented)?;
-    let checked = server.check(request, judge.options(&trusted), &head).await?;
+    let options = judge.options(&presented, &trusted, Some(head.head.length))?;
+    let checked = server.check(request, options, &head).await?;
     let (mut report, evidence) = judge.conclude(&presented, trusted, checked)?;
     if let Some(evidence) = evidence {
         let entries = server.entries(evidence.first_entry(), u64::from(evidence.count())).await.unwrap_or_default();
@@ -105,17 +107,15 @@ impl Server {
         head: &SignedHead,
     ) -> Result<Checked, CliError> {
         let from = options.from;
-        let elsewhere = options.remembered.filter(|(index, _)| *index < from && index.0 < head.head.length);
+        let before = [options.remembered.map(|(index, _)| index), from.0.checked_sub(1).map(ChainIndex)];
+        let before: BTreeSet<_> = before.into_iter().flatten().filter(|index| *index < from).collect();
         let mut verifier = Verifier::new(options, Verifier::all_cores());
         if head.server_id.to_lowercase() != self.id.to_lowercase() {
             let detail = format!("the signed head is of server {}", head.server_id);
             verifier.note(Break::overall(BreakKind::Forked, detail));
         }
-        if let Some((index, hash)) = elsewhere
-            && let Some(shown) = self.shown(index, 1).await?.first().filter(|shown| shown.hash() != hash)
-        {
-            let detail = format!("the entry has hash {}, and {hash} was seen here before", shown.hash());
-            verifier.note(Break::at(index, BreakKind::Forked, detail));
+        for index in before {
+            verifier.pass_over(index, self.hash_at(index).await?);
         }
         let contents = match &self.token {
             Some(token) if request.args.contents => Some(Contents::open(&self.manifest_url, token, from).await?),
@@ -139,6 +139,12 @@ impl Server {
         let mut entries = Vec::new();
         while stream.next(&mut entries).await? {}
         Ok(entries)
+    }
+
+    /// The hash of the entry at `index`, which is before those that are verified.
+    async fn hash_at(&self, index: ChainIndex) -> Result<EntryHash, CliError> {
+        let shown = self.shown(index, 1).await?.first().filter(|shown| shown.index() == index).map(Shown::hash);
+        shown.ok_or_else(|| CliError::failed(format!("the server does not show entry {index}, which its head covers")))
     }
 
     /// Full entries for evidence.
