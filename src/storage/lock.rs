@@ -1,7 +1,7 @@
 //! The lock that makes a process the only one that writes to a database.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{Read as _, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 /// How much of the lock file is read: who holds it fits into far less.
@@ -24,7 +24,7 @@ pub enum LockError {
         /// The lock file.
         path: PathBuf,
         /// What the system said.
-        source: std::io::Error,
+        source: io::Error,
     },
 }
 
@@ -37,7 +37,7 @@ pub struct DatabaseLock(#[expect(dead_code, reason = "open as long as the lock i
 impl DatabaseLock {
     /// Takes the lock for the database at `path`, and leaves word in it that `holder` has it.
     pub fn take(path: &Path, holder: &str) -> Result<Self, LockError> {
-        let lock_path = Self::path(path);
+        let lock_path = Self::path(path).map_err(|source| LockError::Io { path: path.to_owned(), source })?;
         let failed = |source| LockError::Io { path: lock_path.clone(), source };
         let mut file = options().open(&lock_path).map_err(failed)?;
         match file.try_lock() {
@@ -55,11 +55,18 @@ impl DatabaseLock {
         Ok(Self(file))
     }
 
-    /// Where the lock of the database at `path` is.
-    fn path(path: &Path) -> PathBuf {
-        let mut name = path.as_os_str().to_owned();
+    /// Where the lock of the database at `path` is: beside the file itself, whatever links lead to it.
+    fn path(path: &Path) -> io::Result<PathBuf> {
+        let file = match path.canonicalize() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && !path.is_symlink() => {
+                let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+                folder.canonicalize()?.join(path.file_name().unwrap_or_default())
+            }
+            found => found?,
+        };
+        let mut name = file.into_os_string();
         name.push(".lock");
-        name.into()
+        Ok(name.into())
     }
 }
 
@@ -67,7 +74,11 @@ fn options() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
     #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        // A link in its place would have us write into another file.
+        options.mode(0o600).custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed());
+    }
     options
 }
 
@@ -84,5 +95,19 @@ mod tests {
         assert!(refused.contains("in use by coms serve on port 3000, process "), "{refused}");
         drop(lock);
         DatabaseLock::take(&path, "coms adopt").expect("the lock is free again");
+    }
+    #[cfg(unix)]
+    #[test]
+    fn a_link_to_a_database_leads_to_its_lock() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (path, link) = (folder.path().join("messages.db"), folder.path().join("link.db"));
+        std::fs::write(&path, "").expect("a file");
+        std::os::unix::fs::symlink(&path, &link).expect("a link");
+        let _lock = DatabaseLock::take(&path, "coms serve").expect("the lock");
+        assert!(matches!(DatabaseLock::take(&link, "coms serve"), Err(LockError::Held { .. })));
+        // A link to nothing has no lock yet that could be shared with what will be there.
+        let dangling = folder.path().join("dangling.db");
+        std::os::unix::fs::symlink(folder.path().join("missing.db"), &dangling).expect("a link");
+        assert!(matches!(DatabaseLock::take(&dangling, "coms serve"), Err(LockError::Io { .. })));
     }
 }
