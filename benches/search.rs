@@ -118,7 +118,7 @@ fn generate(path: &Path, messages: usize) {
     let mut store = WriteStore::open(&unfinished).expect("a new database");
     for (position, id) in (0..).zip(CHANNELS) {
         let channel = NewChannel { id, kind: "text", is_read_only: false, position };
-        store.database().insert_channel(channel, Timestamp::from_unix_ms(0)).expect("a channel");
+        store.insert_channel(channel, Timestamp::from_unix_ms(0)).expect("a channel");
     }
     let channels: Vec<_> = store.database().channels().expect("the channels").iter().map(|row| row.key).collect();
     let frequencies = Zipf::new();
@@ -130,7 +130,7 @@ fn generate(path: &Path, messages: usize) {
         }
         store.commit().expect("stored");
     }
-    store.checkpoint().expect("copied into the file");
+    store.empty_log().expect("copied into the file");
     drop(store);
     std::fs::rename(unfinished, path).expect("its name");
 }

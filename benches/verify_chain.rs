@@ -66,7 +66,7 @@ fn write_log(path: &Path, count: u64) -> Result<(), Box<dyn Error>> {
     let mut store = WriteStore::open(path)?;
     store.claim(&server, &key.public(), Timestamp::from_unix_ms(START_MS))?;
     let general = NewChannel { id: "general", kind: "text", is_read_only: false, position: 0 };
-    store.database().insert_channel(general, Timestamp::from_unix_ms(START_MS))?;
+    store.insert_channel(general, Timestamp::from_unix_ms(START_MS))?;
     let channel = store.database().channels()?.first().ok_or("no channel")?.key;
     let (mut prev, mut last_id) = (EntryHash::ZERO, None);
     store.begin()?;
@@ -106,6 +106,6 @@ fn write_log(path: &Path, count: u64) -> Result<(), Box<dyn Error>> {
         }
     }
     store.commit()?;
-    store.checkpoint()?;
+    store.empty_log()?;
     Ok(())
 }

@@ -38,7 +38,7 @@ fn measure(group: u64) -> Result<(u64, Duration, u64), Box<dyn Error>> {
     let mut store = WriteStore::open(&path)?;
     let clock = Clock::system();
     let general = NewChannel { id: "general", kind: "text", is_read_only: false, position: 0 };
-    store.database().insert_channel(general, clock.now())?;
+    store.insert_channel(general, clock.now())?;
     let channel = store.database().channels()?.first().ok_or("a channel was just made")?.key;
     let key = SigningKey::from_seed(&[1; 32]);
     let (mut count, mut prev_hash) = (0, EntryHash::ZERO);
@@ -64,8 +64,9 @@ fn measure(group: u64) -> Result<(u64, Duration, u64), Box<dyn Error>> {
             count += 1;
         }
         store.commit()?;
+        store.tend_log()?;
     }
     let elapsed = start.elapsed();
-    store.checkpoint()?;
+    store.empty_log()?;
     Ok((count, elapsed, fs::metadata(&path)?.len()))
 }

@@ -29,3 +29,4 @@ mod support;
 mod verify_chain;
 #[cfg(unix)]
 mod wizard;
+mod writer;

@@ -148,7 +148,7 @@ impl Adopter<'_> {
         causes.explain(&mut breaks);
         store.record_adoption(tip.next.0)?;
         store.commit()?;
-        store.checkpoint()?;
+        store.empty_log()?;
         Ok(Adoption {
             channels: counts.channels,
             messages: counts.messages,

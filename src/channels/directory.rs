@@ -20,13 +20,16 @@ pub struct Directory {
 
 impl Directory {
     /// Makes the first channels where there are none yet.
-    pub fn found(store: &WriteStore, now: Timestamp) -> Result<(), StorageError> {
-        if store.database().channels()?.is_empty() {
-            for channel in FIRST_CHANNELS {
-                store.database().insert_channel(channel, now)?;
-            }
+    pub fn found(store: &mut WriteStore, now: Timestamp) -> Result<(), StorageError> {
+        if !store.database().channels()?.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        // All of them or none: a kill in between would leave a server without the others for ever.
+        store.begin()?;
+        for channel in FIRST_CHANNELS {
+            store.insert_channel(channel, now)?;
+        }
+        store.commit()
     }
 
     /// Reads the channels.

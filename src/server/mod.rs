@@ -114,8 +114,8 @@ impl Server {
         let (path, server_id, key, now) =
             (database.clone(), profile.server_id.clone(), signing_key.clone(), clock.now());
         let opened = tokio::task::spawn_blocking(move || opening::open(&path, &server_id, &key, now)).await;
-        let store = opened.map_err(|_| StorageError::Stopping)??;
-        Directory::found(&store, clock.now())?;
+        let mut store = opened.map_err(|_| StorageError::Stopping)??;
+        Directory::found(&mut store, clock.now())?;
         let directory = Arc::new(Directory::load(store.database(), profile.features)?);
         let stored = store.database().head()?;
         let head =

@@ -3,6 +3,7 @@
 use rusqlite::{ErrorCode, OptionalExtension as _, Row};
 
 use super::database::{Database, StorageError};
+use super::write::WriteStore;
 use crate::time::Timestamp;
 
 /// A token, without its text, which nobody has but its holder.
@@ -26,19 +27,6 @@ impl AuditorTokenRow {
 }
 
 impl Database {
-    /// Stores a token under its hash. False if the name is taken.
-    pub fn add_auditor_token(&self, token: &AuditorTokenRow, token_hash: [u8; 32]) -> Result<bool, StorageError> {
-        let added = self.connection.execute(
-            "INSERT INTO auditor_token (name, token_hash, created_at, expires_at) VALUES (?1, ?2, ?3, ?4)",
-            (&token.name, token_hash, token.created_at.unix_ms(), token.expires_at.map(Timestamp::unix_ms)),
-        );
-        match added {
-            Ok(_) => Ok(true),
-            Err(error) if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => Ok(false),
-            Err(error) => Err(error.into()),
-        }
-    }
-
     /// All tokens, by name.
     pub fn auditor_tokens(&self) -> Result<Vec<AuditorTokenRow>, StorageError> {
         let mut statement = self
@@ -54,10 +42,25 @@ impl Database {
         )?;
         Ok(statement.query_row([token_hash], token).optional()?)
     }
+}
+
+impl WriteStore {
+    /// Stores a token under its hash. False if the name is taken.
+    pub fn add_auditor_token(&self, token: &AuditorTokenRow, token_hash: [u8; 32]) -> Result<bool, StorageError> {
+        let added = self.database.connection.execute(
+            "INSERT INTO auditor_token (name, token_hash, created_at, expires_at) VALUES (?1, ?2, ?3, ?4)",
+            (&token.name, token_hash, token.created_at.unix_ms(), token.expires_at.map(Timestamp::unix_ms)),
+        );
+        match added {
+            Ok(_) => Ok(true),
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
 
     /// Makes the token of this name useless from `now` on. False if there is none that holds.
     pub fn revoke_auditor_token(&self, name: &str, now: Timestamp) -> Result<bool, StorageError> {
-        let revoked = self.connection.execute(
+        let revoked = self.database.connection.execute(
             "UPDATE auditor_token SET revoked_at = ?2 WHERE name = ?1 AND revoked_at IS NULL",
             (name, now.unix_ms()),
         )?;

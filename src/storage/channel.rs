@@ -3,6 +3,7 @@
 use rusqlite::Row;
 
 use super::database::{Database, StorageError};
+use super::write::WriteStore;
 use crate::ids::ChannelId;
 use crate::time::Timestamp;
 
@@ -53,10 +54,12 @@ impl Database {
         let rows = statement.query_map([], channel_row)?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
+}
 
+impl WriteStore {
     /// Makes a channel.
     pub fn insert_channel(&self, channel: NewChannel<'_>, created_at: Timestamp) -> Result<(), StorageError> {
-        self.connection.execute(
+        self.database.connection.execute(
             "INSERT INTO channel (id, name, type, is_read_only, position, created_at) VALUES (?1, ?1, ?2, ?3, ?4, ?5)",
             (channel.id, channel.kind, channel.is_read_only, channel.position, created_at.unix_ms()),
         )?;

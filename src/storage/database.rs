@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rusqlite::backup::Backup;
 use rusqlite::config::DbConfig;
 use rusqlite::ffi::SQLITE_IOERR_SHMSIZE;
 use rusqlite::functions::FunctionFlags;
@@ -23,9 +24,12 @@ const MIGRATIONS: [&str; 1] = [include_str!("schema.sql")];
 /// Up to 3.51.2 a checkpoint that races a write can corrupt a database in WAL mode.
 const OLDEST_SQLITE: i32 = 3_051_003;
 
-/// How long a connection waits for a lock. Readers never wait for the writer in WAL mode; this is for checkpoints and
-/// for the moment of opening.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a connection waits for a lock. Readers never wait for the writer in WAL mode; this is for the moment of
+/// opening, and for a command that makes a small change beside the server.
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How many pages are copied between two looks at whether that succeeds.
+const COPIED_AT_ONCE: i32 = 10_000;
 
 /// How much of the write-ahead log is kept on the disk once it is used up, and beyond which it is too big.
 pub(super) const MAX_WAL_BYTES: u64 = 64 * 1024 * 1024;
@@ -35,7 +39,7 @@ pub(super) const MAX_WAL_BYTES: u64 = 64 * 1024 * 1024;
 pub enum Access {
     /// Reads only; the file must exist.
     ReadOnly,
-    /// Reads and writes, and makes the file if there is none. At most one per database: see [`super::DatabaseLock`].
+    /// Reads and writes, and makes the file if there is none.
     ReadWrite,
 }
 
@@ -80,6 +84,16 @@ pub enum StorageError {
         /// The schema of the file.
         found: usize,
         /// The last schema that this program knows.
+        known: usize,
+    },
+    /// An earlier program wrote it, and it can't be brought up to date without writing.
+    #[error("`{path}` has schema {found}; `coms serve` brings it up to schema {known}")]
+    Older {
+        /// The file.
+        path: PathBuf,
+        /// The schema of the file.
+        found: usize,
+        /// The schema that this program makes.
         known: usize,
     },
     /// The messages of another server are in it.
@@ -137,9 +151,7 @@ impl StorageError {
             _ => false,
         }
     }
-}
 
-impl StorageError {
     /// Whether the file is damaged, and not only out of reach.
     pub fn is_damage(&self) -> bool {
         match self {
@@ -187,8 +199,8 @@ pub struct Database {
 impl Database {
     /// Opens the database at `path`.
     ///
-    /// With [`Access::ReadWrite`] a missing or empty file becomes an empty database of the current schema, in WAL mode;
-    /// the caller holds the lock.
+    /// With [`Access::ReadWrite`] a missing or empty file becomes an empty database of the current schema, in WAL mode.
+    /// What is refused is left as it was.
     pub fn open(path: &Path, access: Access) -> Result<Self, StorageError> {
         if rusqlite::version_number() < OLDEST_SQLITE {
             return Err(StorageError::OldSqlite(rusqlite::version()));
@@ -204,12 +216,31 @@ impl Database {
     /// Makes a database of a connection to the file at `path`.
     pub(super) fn from_connection(connection: Connection, path: &Path, access: Access) -> Result<Self, StorageError> {
         let mut database = Self { connection, path: path.to_owned() };
-        database.configure(access).map_err(|error| database.opening_error(&error))?;
-        database.check_schema(access).map_err(|error| match error {
+        database.prepare(access).map_err(|error| match error {
             StorageError::Sqlite(error) => database.opening_error(&error),
             other => other,
         })?;
         Ok(database)
+    }
+
+    fn prepare(&mut self, access: Access) -> Result<(), StorageError> {
+        self.configure()?;
+        let schema = self.schema(access)?;
+        // Only now is it known that the file is ours: these settings change it.
+        if access == Access::ReadWrite {
+            self.configure_writing()?;
+        }
+        match (schema, access) {
+            (Some(found), _) if found == MIGRATIONS.len() => Ok(()),
+            (None, Access::ReadWrite) => self.migrate(0),
+            (Some(found), Access::ReadWrite) => {
+                self.copy_of_schema(found)?;
+                self.migrate(found)
+            }
+            (found, Access::ReadOnly) => {
+                Err(StorageError::Older { path: self.path.clone(), found: found.unwrap_or(0), known: MIGRATIONS.len() })
+            }
+        }
     }
 
     /// The file.
@@ -217,7 +248,7 @@ impl Database {
         &self.path
     }
 
-    fn configure(&self, access: Access) -> rusqlite::Result<()> {
+    fn configure(&self) -> rusqlite::Result<()> {
         let connection = &self.connection;
         connection.busy_timeout(BUSY_TIMEOUT)?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
@@ -233,18 +264,23 @@ impl Database {
         )?;
         connection.pragma_update(None, "cell_size_check", true)?;
         connection.pragma_update(None, "foreign_keys", true)?;
-        if access == Access::ReadWrite {
-            connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
-            connection.pragma_update(None, "synchronous", "full")?;
-            connection.pragma_update_and_check(None, "secure_delete", true, |_| Ok(()))?;
-            connection.pragma_update_and_check(None, "journal_size_limit", MAX_WAL_BYTES, |_| Ok(()))?;
-        }
         Ok(())
     }
 
-    fn check_schema(&mut self, access: Access) -> Result<(), StorageError> {
+    fn configure_writing(&self) -> rusqlite::Result<()> {
+        let connection = &self.connection;
+        connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
+        connection.pragma_update(None, "synchronous", "full")?;
+        connection.pragma_update_and_check(None, "secure_delete", true, |_| Ok(()))?;
+        connection.pragma_update_and_check(None, "journal_size_limit", MAX_WAL_BYTES, |_| Ok(()))?;
+        // Checkpoints are made by the writer alone: `write_ahead_log`.
+        connection.pragma_update_and_check(None, "wal_autocheckpoint", 0, |_| Ok(()))
+    }
+
+    /// Which schema the file has; `None` if it is empty, which only one that is to be written may be.
+    fn schema(&self, access: Access) -> Result<Option<usize>, StorageError> {
         let path = self.path.clone();
-        // A connection that only reads looks into the file here for the first time.
+        // The file is looked into here for the first time.
         let foreign = |error: rusqlite::Error| match error.sqlite_error_code() {
             Some(ErrorCode::NotADatabase) => StorageError::Foreign { path: path.clone() },
             _ => error.into(),
@@ -254,12 +290,14 @@ impl Database {
         let tables = self.connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0))?;
         let known = MIGRATIONS.len();
         match (application, usize::try_from(version)) {
-            (0, Ok(0)) if tables == 0 && access == Access::ReadWrite => self.migrate(0),
-            (application, Ok(found)) if application == i64::from(APPLICATION_ID) => match found {
-                found if found == known => Ok(()),
-                found if found > known => Err(StorageError::Newer { path, found, known }),
-                found => self.migrate(found),
-            },
+            (0, Ok(0)) if tables == 0 && access == Access::ReadWrite => Ok(None),
+            (application, Ok(found)) if application == i64::from(APPLICATION_ID) => {
+                if found > known {
+                    Err(StorageError::Newer { path, found, known })
+                } else {
+                    Ok(Some(found))
+                }
+            }
             _ if self.has_table("log_chain")? && self.has_table("messages")? => Err(StorageError::Reference { path }),
             _ => Err(StorageError::Foreign { path }),
         }
@@ -272,13 +310,23 @@ impl Database {
             statement.query_map([], |row| row.get(0))?.collect()
         };
         let mut fresh = Self { connection: Connection::open_in_memory()?, path: PathBuf::new() };
-        fresh.configure(Access::ReadOnly)?;
+        fresh.configure()?;
         fresh.migrate(0)?;
         // What `ANALYZE` keeps is nobody's schema.
         let stored = schema_of(&self.connection)?;
         let is_ours =
             |sql: &Option<String>| !sql.as_ref().is_some_and(|sql| sql.starts_with("CREATE TABLE sqlite_stat"));
         Ok(stored.into_iter().filter(is_ours).eq(schema_of(&fresh.connection)?))
+    }
+
+    /// Copies a file that is about to be changed to a later schema, beside it.
+    fn copy_of_schema(&self, found: usize) -> Result<(), StorageError> {
+        let mut copy = self.path.as_os_str().to_owned();
+        copy.push(format!(".schema-{found}"));
+        let copy = PathBuf::from(copy);
+        prepare_file(&copy)?;
+        let mut copy = connect(&copy, Access::ReadWrite)?;
+        Ok(Backup::new(&self.connection, &mut copy)?.run_to_completion(COPIED_AT_ONCE, Duration::ZERO, None)?)
     }
 
     fn migrate(&mut self, from: usize) -> Result<(), StorageError> {
@@ -404,5 +452,34 @@ mod tests {
 
         let missing = folder.path().join("missing.db");
         assert!(matches!(Database::open(&missing, Access::ReadOnly), Err(StorageError::Open { .. })));
+    }
+    #[test]
+    fn a_foreign_database_is_left_as_it_was() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("theirs.db");
+        let theirs = connect(&path, Access::ReadWrite).expect("a database");
+        theirs.execute_batch("CREATE TABLE photo (name TEXT)").expect("a table");
+        drop(theirs);
+        let before = std::fs::read(&path).expect("the file");
+        assert!(matches!(Database::open(&path, Access::ReadWrite), Err(StorageError::Foreign { .. })));
+        assert_eq!(std::fs::read(&path).expect("the file"), before);
+    }
+
+    #[test]
+    fn an_older_schema_is_only_changed_beside_a_copy() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("messages.db");
+        let database = Database::open(&path, Access::ReadWrite).expect("a new database");
+        // There is no schema before the first one: its step fails, and everything stays.
+        database.connection.pragma_update(None, "user_version", 0).expect("a pragma");
+        drop(database);
+        assert!(matches!(Database::open(&path, Access::ReadOnly), Err(StorageError::Older { found: 0, .. })));
+        assert!(Database::open(&path, Access::ReadWrite).is_err());
+        let copy = connect(&folder.path().join("messages.db.schema-0"), Access::ReadOnly).expect("the copy");
+        for file in [copy, connect(&path, Access::ReadOnly).expect("the database")] {
+            let version = |row: &rusqlite::Row<'_>| row.get::<_, i64>(0);
+            assert_eq!(file.pragma_query_value(None, "user_version", version), Ok(0));
+            assert_eq!(file.query_row("SELECT count(*) FROM entry", [], version), Ok(0));
+        }
     }
 }

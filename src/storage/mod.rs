@@ -19,11 +19,13 @@ mod readers;
 mod reference;
 mod reference_source;
 mod relevance;
+mod request;
 mod search;
 mod search_query;
 mod search_text;
 mod staged_file;
 mod write;
+mod write_ahead_log;
 
 pub use adopt::{AdoptedEntry, AdoptedMessage};
 pub use as_is::{AsIs, Opened};

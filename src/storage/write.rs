@@ -10,7 +10,8 @@ use rusqlite::OptionalExtension as _;
 use uuid::Uuid;
 
 use super::channel::ChannelKey;
-use super::database::{Access, Database, MAX_WAL_BYTES, StorageError};
+use super::database::{Access, Database, StorageError};
+use super::request::Place;
 use super::search_text::search_text;
 use crate::ids::{ChainIndex, MessageId, UserId};
 use crate::time::Timestamp;
@@ -105,17 +106,23 @@ pub struct StoredHead {
     pub timestamp: Timestamp,
 }
 
-/// The one connection that writes.
+/// A connection that writes: the server's one, whose holder has the [`super::DatabaseLock`], or that of a command which makes
+/// one small change beside it.
 pub struct WriteStore {
     pub(super) database: Database,
     /// Keys of people who wrote lately, so that most messages need no look-up. Emptied by a rollback.
     members: HashMap<UserId, i64>,
+    /// How far the sweep through old creates has come.
+    pub(super) swept_to: Place,
+    /// How many pages the write-ahead log had when it was last copied into the database file.
+    pub(super) copied_pages: u64,
 }
 
 impl WriteStore {
-    /// Opens the database for writing; the caller holds its [`super::DatabaseLock`].
+    /// Opens the database for writing.
     pub fn open(path: &Path) -> Result<Self, StorageError> {
-        Ok(Self { database: Database::open(path, Access::ReadWrite)?, members: HashMap::new() })
+        let database = Database::open(path, Access::ReadWrite)?;
+        Ok(Self { database, members: HashMap::new(), swept_to: Place::START, copied_pages: 0 })
     }
 
     /// The connection, for reading what is stored, changes of the open transaction included.
@@ -163,38 +170,6 @@ impl WriteStore {
                 entry.signature,
             ))?;
         Ok(())
-    }
-
-    /// Copies what the write-ahead log holds into the database file, and empties it as far as readers allow.
-    ///
-    /// Until then, a deleted text can still be found in the log's pages. Returns whether the log is empty now.
-    pub fn checkpoint(&self) -> Result<bool, StorageError> {
-        // Not through rusqlite's helpers for pragmas, which take the parenthesis for a part of the name.
-        let is_busy =
-            self.database.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0))?;
-        Ok(!is_busy)
-    }
-
-    /// How big the write-ahead log has grown, in bytes, if it is bigger than it should ever be: some reader does not let go.
-    pub fn oversized_log(&self) -> Option<u64> {
-        let mut path = self.database.path().as_os_str().to_owned();
-        path.push("-wal");
-        let bytes = std::fs::metadata(path).map_or(0, |file| file.len());
-        (bytes > MAX_WAL_BYTES).then_some(bytes)
-    }
-
-    /// Forgets up to `limit` creates before `before` for which a resent one would still be recognized. Returns how many.
-    pub fn forget_requests(&mut self, before: Timestamp, limit: u32) -> Result<usize, StorageError> {
-        let connection = &self.database.connection;
-        let forgotten = connection
-            .prepare_cached(
-                "DELETE FROM request WHERE (client_id, author, message) IN (\
-                 SELECT client_id, author, message FROM request WHERE message < (\
-                 SELECT coalesce(min(key), 9223372036854775807) FROM message WHERE created_at >= ?1 \
-                 AND key >= (SELECT min(message) FROM request)) LIMIT ?2)",
-            )?
-            .execute((before.unix_ms(), limit))?;
-        Ok(forgotten)
     }
 
     fn execute(&self, sql: &str) -> Result<(), StorageError> {

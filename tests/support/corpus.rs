@@ -31,7 +31,7 @@ impl Corpus {
         store.claim(&server, &key.public(), start).expect("it is nobody's");
         for (id, kind, position) in [("general", "text", 0), ("announcements", "announcement", 1)] {
             let channel = NewChannel { id, kind, is_read_only: position == 1, position };
-            store.database().insert_channel(channel, start).expect("a channel");
+            store.insert_channel(channel, start).expect("a channel");
         }
         Self { store, key, head: (0, EntryHash::ZERO), in_batch: false, time_ms: None }
     }

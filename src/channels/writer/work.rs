@@ -24,9 +24,10 @@ const RETRY_AFTER_MS: u64 = 5_000;
 /// How often it is looked whether a deleted text can be wiped from the write-ahead log, while readers keep it there.
 const WIPE_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How often creates that are too old to be recognized are forgotten, and how many at a time.
-const FORGET_INTERVAL: Duration = Duration::from_secs(10);
-const FORGET_AT_ONCE: u32 = 2_000;
+/// How many of the creates that might be sent again are looked at in one step, to forget the old ones: a step for every
+/// half as many new ones, so that there are at most twice as many as there should be, and one now and then.
+const SWEEP_STEP: u32 = 2_000;
+const SWEEP_INTERVAL: Duration = Duration::from_secs(10);
 
 /// How often it is tried whether writing is possible again.
 const PROBE_INTERVAL: Duration = Duration::from_secs(1);
@@ -55,7 +56,9 @@ pub(super) struct Work<O> {
     state: watch::Sender<WriterState>,
     /// When to wipe deleted texts from the write-ahead log; `None` when there are none.
     wipe_due: Option<Instant>,
-    forget_due: Instant,
+    /// How many creates there were since the last step of the sweep, and when the next is due at the latest.
+    unswept: u32,
+    sweep_due: Instant,
     warn_due: Instant,
 }
 
@@ -74,7 +77,7 @@ impl<O> Work<O> {
         });
         let now = Instant::now();
         // A kill may have left deleted texts in the write-ahead log, and old requests.
-        Ok(Self { store, options, tip, outlet, state, wipe_due: Some(now), forget_due: now, warn_due: now })
+        Ok(Self { store, options, tip, outlet, state, wipe_due: Some(now), unswept: 0, sweep_due: now, warn_due: now })
     }
 
     /// Works until all senders of commands are gone, or until storage fails.
@@ -99,13 +102,37 @@ impl<O> Work<O> {
                 bytes += text_bytes(&command.action);
                 batch.push(command);
             }
-            if !batch.is_empty() && !self.write(std::mem::take(&mut batch)) {
-                // Those that wait are refused by the closing of their queue.
+            let goes_on = batch.is_empty() || self.write(std::mem::take(&mut batch));
+            if !goes_on || !self.keep_house() {
+                self.refuse_pending(pending);
                 return;
             }
-            self.keep_house();
         }
-        self.store.checkpoint().ok();
+        if let Err(error) = self.store.empty_log() {
+            tracing::warn!(%error, "the write-ahead log was not emptied");
+        }
+    }
+
+    /// Refuses whatever waits, and whatever is still being sent.
+    fn refuse_pending<R>(&mut self, mut pending: mpsc::Receiver<Command<R>>)
+    where
+        O: Outlet<R>,
+    {
+        pending.close();
+        let mut replies = Vec::new();
+        while let Some(command) = pending.blocking_recv() {
+            replies.push(command.reply);
+        }
+        self.refuse(replies);
+    }
+
+    fn refuse<R>(&mut self, replies: Vec<R>)
+    where
+        O: Outlet<R>,
+    {
+        let refusal = Refusal::new(Reason::StorageUnavailable).retry_after_ms(RETRY_AFTER_MS);
+        let refuse = |reply| Outcome { event: None, answer: Answer::Refused(refusal.clone()), reply };
+        self.outlet.publish(replies.into_iter().map(refuse).collect(), self.tip.head);
     }
 
     /// Waits for a command, at most until something is due.
@@ -129,52 +156,47 @@ impl<O> Work<O> {
     where
         O: Outlet<R>,
     {
-        let mut outcomes = Vec::with_capacity(batch.len());
-        let mut commands = batch.into_iter();
-        match self.transact(&mut commands, &mut outcomes) {
-            Ok(tip) => {
+        let (mut replies, mut commands) = (Vec::with_capacity(batch.len()), batch.into_iter());
+        match self.transact(&mut commands, &mut replies) {
+            Ok((tip, results)) => {
                 // Committed and synced: from here on it may be shown. A crash before this line leaves stored what nobody
                 // was told, and who sends it again gets the first answer.
                 self.tip = tip;
                 self.set_state(WriterState::Ready);
+                let outcomes = results.into_iter().zip(replies);
+                let outcomes = outcomes.map(|((event, answer), reply)| Outcome { event, answer, reply }).collect();
                 self.outlet.publish(outcomes, tip.head);
                 true
             }
             Err(error) => {
-                let state = self.give_up_batch(&error);
-                let refusal = Refusal::new(Reason::StorageUnavailable).retry_after_ms(RETRY_AFTER_MS);
-                let replies = outcomes.into_iter().map(|outcome| outcome.reply);
-                let replies = replies.chain(commands.map(|command| command.reply));
-                let refuse = |reply| Outcome { event: None, answer: Answer::Refused(refusal.clone()), reply };
-                let refused = replies.map(refuse).collect();
-                self.outlet.publish(refused, self.tip.head);
-                let goes_on = !matches!(state, WriterState::Failed(_));
-                self.set_state(state);
-                goes_on
+                replies.extend(commands.map(|command| command.reply));
+                self.refuse(replies);
+                self.give_up(&error)
             }
         }
     }
 
-    /// One transaction: decides on and stores each command, and commits. On an error the outcomes so far did not happen.
+    /// One transaction: decides on and stores each command, and commits. On an error nothing of it happened; `replies` has
+    /// the replies of the commands that were taken.
     fn transact<R>(
         &mut self,
         commands: &mut impl Iterator<Item = Command<R>>,
-        outcomes: &mut Vec<Outcome<R>>,
-    ) -> Result<Tip, StorageError> {
-        let mut tip = self.tip;
-        let now = self.options.clock.now().max(tip.timestamp);
+        replies: &mut Vec<R>,
+    ) -> Result<(Tip, Vec<Told>), StorageError> {
+        let (mut tip, mut results) = (self.tip, Vec::new());
+        let now = self.now();
         self.store.begin()?;
         for Command { user_id, action, reply } in commands {
-            // The reply is kept before anything can fail, so that it is answered in any case.
-            outcomes.push(Outcome { event: None, answer: Answer::Edited, reply });
-            let (event, answer) = self.carry_out(user_id, action, now, &mut tip)?;
-            if let Some(outcome) = outcomes.last_mut() {
-                outcome.event = event;
-                outcome.answer = answer;
-            }
+            replies.push(reply);
+            results.push(self.carry_out(user_id, action, now, &mut tip)?);
         }
         self.store.commit()?;
-        Ok(tip)
+        Ok((tip, results))
+    }
+
+    /// The time for what happens now; it does not go back where the system's clock does.
+    fn now(&self) -> Timestamp {
+        self.options.clock.now().max(self.tip.timestamp)
     }
 
     fn carry_out(
@@ -183,7 +205,7 @@ impl<O> Work<O> {
         action: Action,
         now: Timestamp,
         tip: &mut Tip,
-    ) -> Result<(Option<EventBody>, Answer), StorageError> {
+    ) -> Result<Told, StorageError> {
         let decision = decide(self.store.database(), &self.options.directory, user_id, action, now)?;
         let (change, message_id, content_hash) = match decision {
             Decision::Refused(refusal) => return Ok((None, Answer::Refused(refusal))),
@@ -197,14 +219,18 @@ impl<O> Work<O> {
         let entry = Entry::sign(&self.options.key, index, message_id, now, tip.head.hash, content_hash);
         self.store.apply(&change, &stored_entry(&entry))?;
         *tip = Tip { head: Head { length: index.0 + 1, hash: entry.hash }, timestamp: now };
-        if matches!(change, Change::Deleted { .. }) {
-            self.wipe_due.get_or_insert_with(|| Instant::now() + WIPE_INTERVAL);
+        match change {
+            Change::Created { .. } => self.unswept += 1,
+            Change::Edited { .. } => {}
+            Change::Deleted { .. } => {
+                self.wipe_due.get_or_insert_with(|| Instant::now() + WIPE_INTERVAL);
+            }
         }
         Ok(self.tell(change, &entry))
     }
 
     /// What is told of a stored change.
-    fn tell(&self, change: Change, entry: &Entry) -> (Option<EventBody>, Answer) {
+    fn tell(&self, change: Change, entry: &Entry) -> Told {
         let (id, chain_index, at) = (entry.message_id, entry.index, entry.timestamp);
         match change {
             Change::Created { user_id, content, channel, .. } => {
@@ -220,13 +246,16 @@ impl<O> Work<O> {
         }
     }
 
-    /// Drops the batch, and says how the writer is after `error`.
-    fn give_up_batch(&mut self, error: &StorageError) -> WriterState {
+    /// Drops the open transaction after `error`. Returns whether the writer can go on.
+    fn give_up(&mut self, error: &StorageError) -> bool {
         let rolled_back = self.store.rollback();
-        match (error, rolled_back) {
+        let state = match (error, rolled_back) {
             (error, Ok(())) if error.is_passing() => WriterState::Unavailable(error.to_string()),
             (error, _) => WriterState::Failed(error.to_string()),
-        }
+        };
+        let goes_on = !matches!(state, WriterState::Failed(_));
+        self.set_state(state);
+        goes_on
     }
 
     fn set_state(&self, state: WriterState) {
@@ -245,44 +274,55 @@ impl<O> Work<O> {
         });
     }
 
-    /// What must be done now and then. That it fails does not matter: it is tried again.
-    fn keep_house(&mut self) {
-        let now = Instant::now();
-        if self.is_unavailable() {
-            match self.store.probe(self.options.clock.now()) {
-                Ok(()) => self.set_state(WriterState::Ready),
-                Err(error) => {
-                    let state = self.give_up_batch(&error);
-                    self.set_state(state);
-                }
-            }
-        }
-        if self.wipe_due.is_some_and(|due| due <= now) {
-            let wiped = self.store.checkpoint().unwrap_or(false);
-            self.wipe_due = (!wiped).then(|| now + WIPE_INTERVAL);
-        }
-        if self.forget_due <= now {
-            let before = self.options.clock.now().minus(RESEND_WINDOW);
-            self.store.forget_requests(before, FORGET_AT_ONCE).ok();
-            self.forget_due = now + FORGET_INTERVAL;
-            self.watch_log(now);
+    /// What must be done now and then. Returns whether the writer can go on.
+    fn keep_house(&mut self) -> bool {
+        match self.do_chores() {
+            // What is in the way now is tried again; no command waits for it.
+            Ok(()) => true,
+            Err(error) if error.is_passing() && !self.is_unavailable() => self.store.rollback().is_ok(),
+            Err(error) => self.give_up(&error),
         }
     }
 
+    fn do_chores(&mut self) -> Result<(), StorageError> {
+        let now = Instant::now();
+        if self.is_unavailable() {
+            self.store.probe(self.options.clock.now())?;
+            self.set_state(WriterState::Ready);
+        }
+        self.store.tend_log()?;
+        if self.wipe_due.is_some_and(|due| due <= now) {
+            self.wipe_due = Some(now + WIPE_INTERVAL);
+            if self.store.empty_log()? {
+                self.wipe_due = None;
+            }
+        }
+        if self.unswept >= SWEEP_STEP / 2 || self.sweep_due <= now {
+            (self.unswept, self.sweep_due) = (0, now + SWEEP_INTERVAL);
+            self.store.forget_requests(self.now().minus(RESEND_WINDOW), SWEEP_STEP)?;
+            self.watch_log(now)?;
+        }
+        Ok(())
+    }
+
     /// Says when a reader keeps the write-ahead log from being used anew.
-    fn watch_log(&mut self, now: Instant) {
+    fn watch_log(&mut self, now: Instant) -> Result<(), StorageError> {
         if self.warn_due <= now
-            && let Some(bytes) = self.store.oversized_log()
+            && let Some(bytes) = self.store.oversized_log()?
         {
             self.warn_due = now + WARN_INTERVAL;
             tracing::warn!(bytes, "the write-ahead log is too big: something reads the database without letting go");
         }
+        Ok(())
     }
 
     fn is_unavailable(&self) -> bool {
         matches!(*self.state.borrow(), WriterState::Unavailable(_))
     }
 }
+
+/// What everyone is told of a command, if anything, and what the one who sent it is.
+type Told = (Option<EventBody>, Answer);
 
 enum Waited<R> {
     Command(Box<Command<R>>),

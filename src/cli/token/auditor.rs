@@ -1,6 +1,7 @@
 //! `coms token auditor`: who may read the full log chain without being a member.
 
 use std::io::{self, Write as _};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
@@ -9,7 +10,7 @@ use serde_json::json;
 use crate::channels::{auditor_token_hash, new_auditor_token};
 use crate::cli::{CliError, Exit, Globals, SettingsArgs, printable};
 use crate::config::DatabaseConfig;
-use crate::storage::{Access, AuditorTokenRow, Database, StorageError};
+use crate::storage::{Access, AuditorTokenRow, Database, StorageError, WriteStore};
 use crate::time::{Clock, Timestamp};
 
 const SECONDS_PER_DAY: u64 = 24 * 60 * 60;
@@ -59,28 +60,34 @@ impl Auditor {
         let now = Clock::system().now();
         match self.action {
             Action::Add { name, days, settings } => {
-                add(&open(&settings, globals, Access::ReadWrite)?, name, days, now, globals)
+                // A server may be running on it: one small change beside it is all that is made.
+                let store = WriteStore::open(&database(&settings, globals)?).map_err(|error| failed(&error))?;
+                add(&store, name, days, now, globals)
             }
-            Action::List { json, settings } => list(&open(&settings, globals, Access::ReadOnly)?, json, now),
+            Action::List { json, settings } => {
+                let path = database(&settings, globals)?;
+                list(&Database::open(&path, Access::ReadOnly).map_err(|error| failed(&error))?, json, now)
+            }
             Action::Revoke { name, settings } => {
-                revoke(&open(&settings, globals, Access::ReadWrite)?, &name, now, globals)
+                let store = WriteStore::open(&database(&settings, globals)?).map_err(|error| failed(&error))?;
+                revoke(&store, &name, now, globals)
             }
         }
     }
 }
 
-/// Opens the configured database, which must exist; a server may be running on it.
-fn open(settings: &SettingsArgs, globals: &Globals, access: Access) -> Result<Database, CliError> {
+/// The configured database, which must exist.
+fn database(settings: &SettingsArgs, globals: &Globals) -> Result<PathBuf, CliError> {
     let path = settings.read::<DatabaseConfig>(globals)?.path;
     if !path.exists() {
         return Err(CliError::failed(format!("there is no database `{}`", path.display()))
             .hint("`coms serve` makes it; DB_PATH says where it is"));
     }
-    Database::open(&path, access).map_err(|error| failed(&error))
+    Ok(path)
 }
 
 fn add(
-    database: &Database,
+    store: &WriteStore,
     name: String,
     days: Option<u64>,
     now: Timestamp,
@@ -91,7 +98,7 @@ fn add(
     let token = new_auditor_token(&random);
     let expires_at = days.map(|days| now.plus(Duration::from_secs(days * SECONDS_PER_DAY)));
     let row = AuditorTokenRow { name, created_at: now, expires_at, revoked_at: None };
-    if !database.add_auditor_token(&row, auditor_token_hash(token.reveal())).map_err(|error| failed(&error))? {
+    if !store.add_auditor_token(&row, auditor_token_hash(token.reveal())).map_err(|error| failed(&error))? {
         return Err(CliError::usage(format!("there is a token for `{}` already", printable(&row.name)))
             .hint("revoked ones keep their names, so that the list says who had one; take another name"));
     }
@@ -125,8 +132,8 @@ fn list(database: &Database, as_json: bool, now: Timestamp) -> Result<Exit, CliE
     Ok(Exit::Done)
 }
 
-fn revoke(database: &Database, name: &str, now: Timestamp, globals: &Globals) -> Result<Exit, CliError> {
-    if !database.revoke_auditor_token(name, now).map_err(|error| failed(&error))? {
+fn revoke(store: &WriteStore, name: &str, now: Timestamp, globals: &Globals) -> Result<Exit, CliError> {
+    if !store.revoke_auditor_token(name, now).map_err(|error| failed(&error))? {
         return Err(CliError::usage(format!("there is no token for `{}` that could be revoked", printable(name)))
             .hint("`coms token auditor list` shows them"));
     }

@@ -26,7 +26,7 @@ impl Corpus {
         for (position, id) in ["general", "news"].into_iter().enumerate() {
             let channel =
                 NewChannel { id, kind: "text", is_read_only: false, position: i64::try_from(position).unwrap() };
-            store.database().insert_channel(channel, Timestamp::from_unix_ms(0)).expect("a channel");
+            store.insert_channel(channel, Timestamp::from_unix_ms(0)).expect("a channel");
         }
         Self { store, entries: 0, path, _folder: folder }
     }
@@ -197,7 +197,7 @@ fn a_checkpoint_wipes_a_deleted_text_from_all_files() {
     let id = MessageId::from_bytes([0; 16]);
     let message = corpus.store.database().target(id).expect("a look").expect("the message").key;
     corpus.apply(&Change::Deleted { message });
-    assert!(corpus.store.checkpoint().expect("a checkpoint"));
+    assert!(corpus.store.empty_log().expect("a checkpoint"));
     assert!(!holds(&files(&corpus.path)));
 }
 
