@@ -28,14 +28,13 @@ impl Source {
 
     /// Shows the log of `steps` from now on.
     fn show(&self, steps: &[Step]) {
-        match &self.liar {
-            Some(liar) => liar.lie(|lies| *lies = Lies { entries: log_of(steps), ..honest(0) }),
-            None => {
-                std::fs::remove_file(self.home.join("log.db")).ok();
-                let entries = write_log(&self.home.join("log.db"), steps);
-                self.home.write("log.jsonl", &export(steps, &entries));
-            }
-        }
+        let Some(liar) = &self.liar else {
+            std::fs::remove_file(self.home.join("log.db")).ok();
+            let entries = write_log(&self.home.join("log.db"), steps);
+            self.home.write("log.jsonl", &export(steps, &entries));
+            return;
+        };
+        liar.lie(|lies| *lies = Lies { entries: log_of(steps), ..honest(0) });
     }
 
     fn run(&self, more: &[&str]) -> Run {
