@@ -138,7 +138,7 @@ fn pages_link_each_other_and_nothing_in_them_is_markup_of_others() {
         home.read("pages/channel-1-page-1.html"),
         home.read("pages/channel-1-page-2.html"),
     );
-    assert!(index.contains("href=\"channel-1-page-1.html\"") && index.contains("2101 messages"));
+    assert!(index.contains("href=\"channel-1-page-1.html\"") && index.contains("2,101 messages"));
     assert!(first.contains("rel=\"next\" href=\"channel-1-page-2.html\"") && !first.contains("rel=\"prev\""));
     assert!(second.contains("rel=\"prev\" href=\"channel-1-page-1.html\"") && !second.contains("rel=\"next\""));
     assert!(
@@ -150,6 +150,21 @@ fn pages_link_each_other_and_nothing_in_them_is_markup_of_others() {
     assert_eq!(again.code, Some(3));
     assert!(again.stderr.contains("hint: name a folder that is not there yet"), "{again:?}");
     assert_eq!(export(&home, &["--format", "html"]).code, Some(2));
+}
+
+#[test]
+fn pages_say_what_was_edited_and_what_was_deleted() {
+    let home = home();
+    assert_eq!(export(&home, &["--format", "html", "-o", "pages"]).code, Some(0));
+    let index = home.read("pages/index.html");
+    assert!(index.contains(">4 messages, 2026-05-02<") && index.contains(">1 message, 2026-05-02<"), "{index}");
+    let page = home.read("pages/channel-1-page-1.html");
+    let edited =
+        "<summary>Edited, 12:00: 1 earlier version</summary><ol><li><div class=\"text\" dir=\"auto\">first</div></li>";
+    assert!(page.contains(edited), "{page}");
+    assert!(page.contains("<p class=\"gone\">Message deleted, 12:00</p>") && !page.contains("unforgettable"), "{page}");
+    let link = "<a href=\"https://example.com/?a=1&amp;b=2\" rel=\"noopener noreferrer nofollow\">";
+    assert!(page.contains(link), "{page}");
 }
 
 #[test]

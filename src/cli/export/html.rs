@@ -3,27 +3,27 @@
 //! Each channel is a row of pages, linked with each other and with an index. Everything that people wrote is escaped, and
 //! the pages' content security policy lets nothing run but their own script, which searches within the page.
 
+mod article;
 mod text;
 
 use std::collections::BTreeMap;
-use std::fmt::{self, Write as _};
+use std::fmt::Write as _;
 use std::io;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use indicatif::HumanCount;
 use sha2::{Digest as _, Sha256};
 
-use self::text::{Plain, Rich};
+use self::article::Article;
+use self::text::Plain;
 use super::output::OutputFolder;
 use super::{Contents, Format};
-use crate::ids::{ChannelId, UserId};
+use crate::ids::ChannelId;
 use crate::storage::{ChainRow, ChannelRow, ExportedMessage, MessageRow};
 
 /// How many messages a page has: a phone scrolls through them without trouble.
 const MESSAGES_PER_PAGE: u64 = 2_000;
-
-/// How many colours authors have, in the style sheet.
-const COLOURS: u8 = 12;
 
 const STYLE: &str = include_str!("html/page.css");
 const SCRIPT: &str = include_str!("html/page.js");
@@ -68,14 +68,7 @@ impl Pages {
     fn index(&self) -> String {
         let mut list = String::new();
         for book in &self.books {
-            let (since, until) = book.span.clone().unwrap_or_default();
             let name = Plain(&book.channel.name);
-            let messages = book.messages;
-            let what = if messages == 0 {
-                "no messages".to_owned()
-            } else {
-                format!("{messages} messages, {since} to {until}")
-            };
             let entry = match book.pages {
                 0 => format!("<b>#{name}</b>"),
                 pages => format!(
@@ -84,7 +77,8 @@ impl Pages {
                     book.file(pages)
                 ),
             };
-            writeln!(list, "<li>{entry}<p>{}</p><p class=\"dim\">{what}</p></li>", Plain(&book.channel.topic)).ok();
+            let (topic, what) = (Plain(&book.channel.topic), book.summary());
+            writeln!(list, "<li>{entry}<p>{topic}</p><p class=\"dim\">{what}</p></li>").ok();
         }
         let filter =
             self.filter.as_deref().map(|filter| format!("<p class=\"dim\">Only a part: {}</p>", Plain(filter)));
@@ -133,9 +127,23 @@ impl Book {
         format!("channel-{}-page-{page}.html", self.number)
     }
 
+    /// How much there is, and of when.
+    fn summary(&self) -> String {
+        let messages = match self.messages {
+            0 => return "no messages".to_owned(),
+            1 => "1 message".to_owned(),
+            count => format!("{} messages", HumanCount(count)),
+        };
+        match &self.span {
+            Some((since, until)) if since != until => format!("{messages}, {since} to {until}"),
+            Some((day, _)) => format!("{messages}, {day}"),
+            None => messages,
+        }
+    }
+
     fn add(&mut self, row: &MessageRow) {
         let written = row.created_at.to_string();
-        let (day, time) = written.split_once('T').unwrap_or((&written, ""));
+        let (day, _) = written.split_once('T').unwrap_or((&written, ""));
         if day != self.day {
             writeln!(self.open, "<h2>{day}</h2>").ok();
             day.clone_into(&mut self.day);
@@ -144,19 +152,7 @@ impl Book {
             Some((_, last)) => day.clone_into(last),
             None => self.span = Some((day.to_owned(), day.to_owned())),
         }
-        writeln!(
-            self.open,
-            "<article id=\"m{}\"><p class=\"by\"><b class=\"a{}\" title=\"{}\">{}</b> \
-             <a href=\"#m{}\"><time datetime=\"{written}\">{}</time></a></p>{}</article>",
-            row.chain_index,
-            colour(row.user_id),
-            row.user_id,
-            ShortUser(row.user_id),
-            row.chain_index,
-            time.get(..5).unwrap_or_default(),
-            Body(row),
-        )
-        .ok();
+        writeln!(self.open, "{}", Article(row)).ok();
         self.on_open += 1;
         self.messages += 1;
     }
@@ -164,19 +160,21 @@ impl Book {
     fn close_page(&mut self, out: &OutputFolder, title: &str, goes_on: bool) -> io::Result<()> {
         self.pages += 1;
         let page = self.pages;
-        let mut links = "<a href=\"index.html\">all channels</a>".to_owned();
+        let mut links = "<a href=\"index.html\">All channels</a>".to_owned();
         if page > 1 {
-            write!(links, " <a rel=\"prev\" href=\"{}\">← earlier</a>", self.file(page - 1)).ok();
+            write!(links, " <a rel=\"prev\" href=\"{}\">← Earlier</a>", self.file(page - 1)).ok();
         }
         if goes_on {
-            write!(links, " <a rel=\"next\" href=\"{}\">later →</a>", self.file(page + 1)).ok();
+            write!(links, " <a rel=\"next\" href=\"{}\">Later →</a>", self.file(page + 1)).ok();
         }
         let name = Plain(&self.channel.name);
         let topic = Plain(&self.channel.topic);
+        let place = if page > 1 || goes_on { format!("Page {page}. ") } else { String::new() };
         let body = format!(
-            "<header><h1>#{name}</h1><p class=\"dim\">{topic}</p><nav>{links}</nav>\
+            "<header><h1>#{name}</h1><p>{topic}</p><p class=\"dim\">{place}Times are UTC.</p><nav>{links}</nav></header>\n\
              <p class=\"find\"><input type=\"search\" id=\"find\" placeholder=\"Search this page\" aria-label=\"Search this page\">\
-             <output id=\"found\"></output></p></header>\n<main>\n{}</main>\n<footer><nav>{links}</nav></footer>\n<script>{SCRIPT}</script>\n",
+             <output id=\"found\"></output></p>\n\
+             <main>\n{}</main>\n<footer><nav>{links}</nav></footer>\n<script>{SCRIPT}</script>\n",
             self.open,
         );
         out.write(&self.file(page), &document(&format!("#{} – {page} – {title}", self.channel.name), &body))?;
@@ -201,39 +199,4 @@ fn document(title: &str, body: &str) -> String {
         hash(SCRIPT),
         Plain(title),
     )
-}
-
-fn colour(user: UserId) -> u8 {
-    user.as_bytes().iter().fold(0_u8, |sum, byte| sum.wrapping_mul(31).wrapping_add(*byte)) % COLOURS
-}
-
-/// Enough of a user's id to tell people apart: its beginning is the time for some, its end is chance.
-struct ShortUser(UserId);
-
-impl fmt::Display for ShortUser {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let id = self.0.to_string();
-        write!(f, "{}…{}", id.get(..4).unwrap_or_default(), id.get(30..).unwrap_or_default())
-    }
-}
-
-/// What a message says, and said.
-struct Body<'a>(&'a MessageRow);
-
-impl fmt::Display for Body<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let row = self.0;
-        if row.deleted_at.is_some() {
-            return f.write_str("<p class=\"dim\">deleted</p>");
-        }
-        write!(f, "<div class=\"text\" dir=\"auto\">{}</div>", Rich(&row.content))?;
-        if row.versions.is_empty() {
-            return Ok(());
-        }
-        write!(f, "<details><summary>edited, {} earlier</summary><ol>", row.versions.len())?;
-        for version in &row.versions {
-            write!(f, "<li class=\"text\" dir=\"auto\">{}</li>", Rich(version))?;
-        }
-        f.write_str("</ol></details>")
-    }
 }

@@ -24,20 +24,50 @@ impl fmt::Display for Plain<'_> {
     }
 }
 
-/// Text for the inside of an element, in which addresses on the web are links.
+/// Text for the inside of an element, in which addresses on the web are links, and what stands between lines that begin
+/// with three backticks is code. Nothing is taken away: the backticks are shown, too.
 pub(super) struct Rich<'a>(pub(super) &'a str);
 
 impl fmt::Display for Rich<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.split_inclusive(char::is_whitespace).try_for_each(|part| {
-            let word = part.trim_end();
-            let address = word.trim_end_matches(['.', ',', ';', ':', '!', '?', ')', '"', '\'']);
-            if !is_address(address) {
-                return Plain(part).fmt(f);
+        let mut is_code = false;
+        let lines: Vec<_> = self.0.split_inclusive('\n').collect();
+        for (number, line) in lines.iter().enumerate() {
+            let is_fence = line.starts_with(FENCE);
+            // Without a second fence the first one is only three backticks.
+            if is_fence && !is_code && lines.iter().skip(number + 1).any(|line| line.starts_with(FENCE)) {
+                is_code = true;
+                write!(f, "<code dir=\"ltr\">{}", Plain(line))?;
+            } else if is_fence && is_code {
+                is_code = false;
+                write!(f, "{}</code>", Plain(line))?;
+            } else if is_code {
+                Plain(line).fmt(f)?;
+            } else {
+                Linked(line).fmt(f)?;
             }
-            let rest = part.strip_prefix(address).unwrap_or_default();
-            let address = Plain(address);
-            write!(f, "<a href=\"{address}\" rel=\"noopener noreferrer nofollow\">{address}</a>{}", Plain(rest))
+        }
+        Ok(())
+    }
+}
+
+/// How a line begins before which code starts, or after which it ends.
+const FENCE: &str = "```";
+
+/// Text in which addresses on the web are links.
+struct Linked<'a>(&'a str);
+
+impl fmt::Display for Linked<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.split_inclusive(char::is_whitespace).try_for_each(|part| {
+            // An opening bracket or quote is not part of what stands in it.
+            let word = part.trim_end().trim_start_matches(['(', '<', '"', '\'']);
+            let address = word.trim_end_matches(['.', ',', ';', ':', '!', '?', ')', '>', '"', '\'']);
+            let Some((before, after)) = part.split_once(address).filter(|_| is_address(address)) else {
+                return Plain(part).fmt(f);
+            };
+            let (before, address, after) = (Plain(before), Plain(address), Plain(after));
+            write!(f, "{before}<a href=\"{address}\" rel=\"noopener noreferrer nofollow\">{address}</a>{after}")
         })
     }
 }
@@ -75,7 +105,27 @@ mod tests {
             format!("see <a href=\"https://a.b/c?d=1&amp;e\" {rel}>https://a.b/c?d=1&amp;e</a>, ok")
         );
         let hostile = Rich("https://a\"onclick='x'<b>").to_string();
-        assert!(hostile.starts_with("<a href=\"https://a&quot;onclick=&#39;x&#39;&lt;b&gt;\""), "{hostile}");
+        assert!(hostile.starts_with("<a href=\"https://a&quot;onclick=&#39;x&#39;&lt;b\""), "{hostile}");
         assert!(!Rich("https://a\u{202e}b").to_string().contains("<a"));
+    }
+
+    #[test]
+    fn what_stands_around_an_address_is_not_of_it() {
+        let shown = Rich("(https://a.b) \"https://c.d\".").to_string();
+        assert!(
+            shown.starts_with("(<a href=\"https://a.b\"") && shown.contains(">https://a.b</a>) &quot;<a "),
+            "{shown}"
+        );
+        assert!(shown.ends_with(">https://c.d</a>&quot;."), "{shown}");
+    }
+
+    #[test]
+    fn code_stands_between_two_fences() {
+        assert_eq!(
+            Rich("a\n```c\n<b> https://c.d\n```\ne").to_string(),
+            "a\n<code dir=\"ltr\">```c\n&lt;b&gt; https://c.d\n```\n</code>e"
+        );
+        assert_eq!(Rich("```\nopen").to_string(), "```\nopen");
+        assert_eq!(Rich("```\na\n```\n```").to_string(), "<code dir=\"ltr\">```\na\n```\n</code>```");
     }
 }
