@@ -7,7 +7,7 @@ mod flips;
 mod from;
 mod liar;
 mod live;
-mod log;
+pub(crate) mod log;
 mod lying;
 mod memory;
 mod python;

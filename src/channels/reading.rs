@@ -15,10 +15,10 @@ use crate::protocol::{
     SyncPage,
 };
 use crate::storage::{
-    ChannelKey, Database, LoggedEvent, LoggedKind, MessageRow, Readers, SearchOrder, SearchQuery, SearchRequest, Span,
+    ChannelKey, Database, LoggedChange, LoggedKind, MessageRow, Readers, SearchOrder, SearchQuery, SearchRequest, Span,
     StorageError,
 };
-use crate::time::Clock;
+use crate::time::{Clock, Timestamp};
 
 /// How many messages a page of history has when the request does not say.
 const DEFAULT_HISTORY: u32 = 50;
@@ -189,11 +189,11 @@ fn sync(database: &Database, directory: &Directory, request: &Sync, limit: u32) 
     database.events_after(request.after, limit, |logged| {
         next = Some(logged.index);
         next_hash = Some(logged.hash);
-        // What stands in a channel that is switched off is passed over, and the cursor moves on.
-        if !directory.shows(logged.channel) {
+        // What stands in a channel that is switched off, or is gone, is passed over, and the cursor moves on.
+        let Some(change) = logged.change.filter(|change| directory.shows(change.channel)) else {
             return ControlFlow::Continue(());
-        }
-        let event = event(logged);
+        };
+        let event = event(logged.index, logged.timestamp, change);
         let ends = page.takes(event_bytes(&event));
         events.push(event);
         ends
@@ -234,15 +234,13 @@ pub fn shown_message(row: MessageRow) -> Message {
     }
 }
 
-fn event(logged: LoggedEvent) -> EventBody {
-    let (message_id, chain_index): (_, ChainIndex) = (logged.message_id, logged.index);
-    match logged.kind {
+fn event(chain_index: ChainIndex, at: Timestamp, change: LoggedChange) -> EventBody {
+    let LoggedChange { message_id, kind, .. } = change;
+    match kind {
         LoggedKind::Created { channel_id, user_id, content, created_at } => {
             EventBody::Created { id: message_id, channel_id, user_id, content, chain_index, created_at }
         }
-        LoggedKind::Edited { content } => {
-            EventBody::Edited { message_id, content, edited_at: logged.timestamp, chain_index }
-        }
+        LoggedKind::Edited { content } => EventBody::Edited { message_id, content, edited_at: at, chain_index },
         LoggedKind::Deleted => EventBody::Deleted { message_id, chain_index },
     }
 }

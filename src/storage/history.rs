@@ -69,7 +69,14 @@ pub struct LoggedEvent {
     pub hash: [u8; 32],
     /// Its time.
     pub timestamp: Timestamp,
-    /// The message that it is about.
+    /// What it recorded; `None` if the message is not there, which may be so in an adopted database.
+    pub change: Option<LoggedChange>,
+}
+
+/// What an entry recorded of its message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoggedChange {
+    /// The message.
     pub message_id: MessageId,
     /// Where that stands.
     pub channel: ChannelKey,
@@ -134,7 +141,8 @@ impl Database {
         Ok(())
     }
 
-    /// Visits up to `limit` entries after `after` and what they recorded, in chain order, until `visit` breaks.
+    /// Visits up to `limit` entries after `after` and what they recorded, in chain order, until `visit` breaks. An entry
+    /// whose message is not there is visited like any other, so that whoever counts them comes to the end.
     pub fn events_after(
         &self,
         after: Option<ChainIndex>,
@@ -144,8 +152,8 @@ impl Database {
         let mut statement = self.connection.prepare_cached(
             "SELECT e.idx, e.hash, e.timestamp, m.id, m.channel, c.id, u.user_id, m.entry, m.latest_entry, \
              m.deleted_at IS NOT NULL, m.created_at, coalesce(v.content, m.content) \
-             FROM entry e JOIN message m ON m.key = e.message JOIN channel c ON c.key = m.channel \
-             JOIN member u ON u.key = m.author \
+             FROM entry e LEFT JOIN message m ON m.key = e.message LEFT JOIN channel c ON c.key = m.channel \
+             LEFT JOIN member u ON u.key = m.author \
              LEFT JOIN version v ON v.message = e.message AND v.entry = e.idx \
              WHERE e.idx >= ?1 ORDER BY e.idx LIMIT ?2",
         )?;
@@ -199,6 +207,12 @@ impl Database {
 
 fn logged_event(row: &Row<'_>) -> rusqlite::Result<LoggedEvent> {
     let index = ChainIndex(row.get(0)?);
+    let message_id: Option<[u8; 16]> = row.get(3)?;
+    let change = message_id.map(|id| logged_change(row, index, MessageId::from_bytes(id))).transpose()?;
+    Ok(LoggedEvent { index, hash: row.get(1)?, timestamp: Timestamp::from_unix_ms(row.get(2)?), change })
+}
+
+fn logged_change(row: &Row<'_>, index: ChainIndex, message_id: MessageId) -> rusqlite::Result<LoggedChange> {
     let (creation, latest): (u64, Option<u64>) = (row.get(7)?, row.get(8)?);
     let is_deleted: bool = row.get(9)?;
     let kind = if creation == index.0 {
@@ -213,12 +227,5 @@ fn logged_event(row: &Row<'_>) -> rusqlite::Result<LoggedEvent> {
     } else {
         LoggedKind::Edited { content: row.get(11)? }
     };
-    Ok(LoggedEvent {
-        index,
-        hash: row.get(1)?,
-        timestamp: Timestamp::from_unix_ms(row.get(2)?),
-        message_id: MessageId::from_bytes(row.get(3)?),
-        channel: ChannelKey(row.get(4)?),
-        kind,
-    })
+    Ok(LoggedChange { message_id, channel: ChannelKey(row.get(4)?), kind })
 }

@@ -34,7 +34,7 @@ pub use chain::{ChainItem, ChainRow, Coverage, CoveredMessage, CoveredVersion, S
 pub use channel::{ChannelKey, ChannelRow, NewChannel};
 pub use database::{Access, Database, StorageError};
 pub use export::{ExportItem, ExportScope, ExportedMessage, Moment};
-pub use history::{LoggedEvent, LoggedKind, MessageRow, Span};
+pub use history::{LoggedChange, LoggedEvent, LoggedKind, MessageRow, Span};
 pub use lock::{DatabaseLock, LockError};
 pub use occurrences::occurrences;
 pub use readers::Readers;

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::support::client::{CREATE, DELETE, EDIT, HISTORY, SEARCH, SYNC};
 use crate::support::person;
 use crate::support::server::TestServer;
+use crate::verify_chain::log::tamper;
 
 fn contents(messages: &Value) -> Vec<&str> {
     let messages = messages.as_array().expect("messages");
@@ -138,4 +139,29 @@ async fn a_message_is_edited_fifty_times_and_no_more() {
     assert_eq!(shown["edit_history"].as_array().map(Vec::len), Some(50));
     ada.delete(&message).await;
     assert_eq!(server.check_chain().entries, 52);
+}
+
+#[tokio::test]
+async fn sync_comes_to_the_end_though_the_last_messages_are_gone() {
+    let mut server = TestServer::start().await;
+    let mut ada = server.connect(person(1)).await;
+    for number in 0..6 {
+        ada.post(&number.to_string()).await;
+    }
+    server.stop().await;
+    tamper(&server.database(), "DELETE FROM message WHERE content IN ('2', '4', '5')");
+    server.resume().await;
+    let mut ada = server.connect(person(1)).await;
+    let (mut said, mut d) = (Vec::new(), json!({ "limit": 2 }));
+    // Three pages of two entries each.
+    for page in 1..=3 {
+        let answer = ada.get(SYNC, d).await;
+        let events = answer["events"].as_array().expect("events");
+        said.extend(events.iter().map(|event| event["d"]["content"].clone()));
+        assert_eq!(answer["has_more"], page < 3, "{answer}");
+        d = json!({ "limit": 2, "after": answer["next"], "after_hash": answer["next_hash"] });
+    }
+    assert_eq!((said, &d["after"]), (vec![json!("0"), json!("1"), json!("3")], &json!(5)));
+    let after = ada.get(SYNC, d).await;
+    assert_eq!((&after["events"], &after["has_more"], &after["head"]), (&json!([]), &json!(false), &json!(5)));
 }
