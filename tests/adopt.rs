@@ -188,6 +188,18 @@ fn the_report_names_messages_edits_deletions_and_the_cause_of_each_break() {
 }
 
 #[test]
+fn a_message_that_was_lost_before_is_a_break_then_and_afterwards() {
+    let home = home("clean-500");
+    open(&home.join("old.db")).execute("DELETE FROM messages WHERE chain_index = 499", []).expect("a deletion");
+    let run = home.run(&["adopt", "old.db", "-o", "new.db"]);
+    assert!(run.code == Some(0) && run.stdout.contains("index 499: content: message"), "{run:?}");
+    for name in ["old.db", "new.db"] {
+        let run = home.run(&["verify-chain", "--db", name, "--no-state", "-q"]);
+        assert!(run.code == Some(1) && run.stdout.contains("break at 499: content: message"), "{name}: {run:?}");
+    }
+}
+
+#[test]
 fn what_can_not_be_taken_over_is_one_clear_line_and_stays_as_it_is() {
     let home = home("clean-500");
     let original = fs::read(home.join("old.db")).expect("the fixture");

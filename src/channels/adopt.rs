@@ -17,7 +17,7 @@ use decision::{Decision, decide};
 
 use crate::ids::{ChainIndex, MessageId, ServerId};
 use crate::logchain::{
-    Break, Breaks, ContentHash, Entry, EntryHash, Head, Signature, SigningKey, Verifier, VerifyOptions,
+    Break, BreakKind, Breaks, ContentHash, Entry, EntryHash, Head, Signature, SigningKey, Verifier, VerifyOptions,
 };
 use crate::storage::{
     AdoptedEntry, AdoptedMessage, ChannelKey, EntryRow, Existing, Hold, ReferenceChannel, ReferenceEntry, ReferenceRow,
@@ -224,6 +224,10 @@ impl Copying<'_> {
         let links_on = entry.index == self.tip.next && entry.prev_hash == self.tip.hash;
         if !links_on {
             self.causes.broken_link(entry.index, entry.prev_hash);
+        }
+        if stored.message_row.is_none() {
+            let detail = format!("message {} is not in the database", stored.message_id);
+            self.causes.fault(Break::at(entry.index, BreakKind::Content, detail));
         }
         self.store.adopt_entry(&AdoptedEntry {
             entry: row(entry),

@@ -2,7 +2,6 @@ use std::collections::HashMap;
 use std::sync::OnceLock;
 
 use super::*;
-use crate::logchain::BreakKind;
 use crate::storage::{Access, Database, MessageRow, Span};
 
 /// What the databases under `tests/fixtures/` were signed with; it protects nothing.
