@@ -52,6 +52,7 @@ pub(super) async fn verify(request: &Request<'_>, path: PathBuf) -> Result<Repor
         chain_time: findings.chain_time,
         level: Level::FullAndContents,
         is_whole: true,
+        is_all_shown: true,
     };
     let (mut report, evidence) = judge.conclude(&presented, trusted, checked)?;
     if let Some(evidence) = evidence {

@@ -239,6 +239,7 @@ impl ExportCheck {
             chain_time,
             level: Level::FullAndContents,
             is_whole: self.is_whole,
+            is_all_shown: true,
         }
     }
 }

@@ -38,6 +38,8 @@ pub(super) struct Checked {
     pub(super) level: Level,
     /// Whether these are all entries from the first one asked for on. Not so for a filtered export.
     pub(super) is_whole: bool,
+    /// Whether the source showed all that it was asked for. Not so if it left out what messages say.
+    pub(super) is_all_shown: bool,
 }
 
 /// Judges one log.
@@ -174,7 +176,7 @@ impl<'a> Judge<'a> {
         mut trusted: Trusted,
         checked: Checked,
     ) -> Result<(Report, Option<Evidence>), CliError> {
-        let Checked { mut verified, notes, chain_time, level, is_whole } = checked;
+        let Checked { mut verified, notes, chain_time, level, is_whole, is_all_shown } = checked;
         for fault in std::mem::take(&mut trusted.breaks) {
             verified.breaks.add(fault);
         }
@@ -186,10 +188,10 @@ impl<'a> Judge<'a> {
         if level == Level::Sealed {
             trusted.notes.push(SEALED_SHOWS.to_owned());
         }
-        let verdict = match (verified.breaks.is_empty(), level, is_whole) {
-            (false, _, _) => Verdict::Broken,
-            (true, Level::Sealed, _) | (true, _, false) => Verdict::Consistent,
-            (true, _, true) => Verdict::Intact,
+        let verdict = match (verified.breaks.is_empty(), is_whole && is_all_shown && level != Level::Sealed) {
+            (false, _) => Verdict::Broken,
+            (true, false) => Verdict::Consistent,
+            (true, true) => Verdict::Intact,
         };
         let accepts = verdict != Verdict::Broken || self.request.args.accept_head;
         let unchecked = self.unchecked_since(&trusted);

@@ -203,6 +203,7 @@ impl Pass {
         let mut chain = self.verifier.finish();
         let chain_time = self.chain_time + finishing.elapsed();
         let (mut notes, mut level) = (Vec::new(), if self.is_sealed { Level::Sealed } else { Level::Full });
+        let mut not_shown = 0;
         if let Some(contents) = self.contents {
             if self.is_sealed {
                 let problem = "the server shows sealed entries only, which contents can't be compared with";
@@ -210,19 +211,21 @@ impl Pass {
             }
             let compared = contents.finish().await?;
             chain.breaks.merge(compared.breaks);
-            match compared.unseen {
+            not_shown = compared.unseen;
+            match not_shown {
                 0 => level = Level::FullAndContents,
                 count => notes.push(unseen(count)),
             }
         }
-        Ok(Checked { verified: chain, notes, chain_time, level, is_whole: true })
+        Ok(Checked { verified: chain, notes, chain_time, level, is_whole: true, is_all_shown: not_shown == 0 })
     }
 }
 
+/// Why they are not shown, nobody but the server can say; so it is no break, and not to be passed over either.
 fn unseen(count: u64) -> String {
     format!(
-        "contents: the server does not show what {count} of the entries are about, as it does with channels that are \
-         switched off; these could not be compared"
+        "contents: the server does not show what {count} of the entries are about, so that these could not be compared: \
+         the messages may stand in channels that are switched off, be lost since before an adoption, or be withheld"
     )
 }
 

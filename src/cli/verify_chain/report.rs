@@ -185,6 +185,9 @@ impl Report {
             (Verdict::Consistent, Some(Level::Sealed)) => {
                 format!("consistent: {entries}, sealed: signed and in order; links and contents were not shown")
             }
+            (Verdict::Consistent, Some(Level::Full)) => {
+                format!("consistent: {entries}; what some of the messages say was not shown")
+            }
             (Verdict::Consistent, _) => format!("consistent: {entries}, each by itself; the others were left out"),
             (Verdict::Broken, _) => {
                 let first = self.breaks.iter().find_map(|fault| fault.index);
