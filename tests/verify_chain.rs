@@ -5,6 +5,8 @@ mod broken;
 mod contents;
 mod flips;
 mod from;
+#[cfg(unix)]
+mod interrupted;
 mod liar;
 mod live;
 pub(crate) mod log;
@@ -12,3 +14,6 @@ mod lying;
 mod memory;
 mod python;
 mod reference;
+#[cfg(unix)]
+mod served;
+mod tls;

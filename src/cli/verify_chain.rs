@@ -3,6 +3,7 @@
 //! A source says whose log it is and hands its entries to the verifier of `logchain`; which key is believed, what is
 //! remembered and what the verdict is, is the same for all of them.
 
+mod cause;
 mod contents;
 mod database;
 mod evidence;

@@ -9,7 +9,7 @@
 //! - That fails, since the directory can't be written to and the `-shm` is missing: files are copied to a private place.
 
 use std::ffi::OsString;
-use std::fs::{self, Metadata};
+use std::fs::{self, File, Metadata};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -82,7 +82,11 @@ impl AsIs {
             Way::Frozen => connect_frozen(&self.path),
             Way::Shared => connect(&self.path, Access::ReadOnly),
         };
-        let cannot = |error| StorageError::Open { path: self.named.clone(), cause: plain_words(&error) };
+        // SQLite does not say why it can't open a file; the system does.
+        let cannot = |error| {
+            let cause = File::open(&self.named).err().map_or_else(|| plain_words(&error), |cause| cause.to_string());
+            StorageError::Open { path: self.named.clone(), cause }
+        };
         let connection = connection.map_err(cannot)?;
         match Database::from_connection(connection, &self.named, Access::ReadOnly) {
             Ok(database) => Ok(Opened::Coms(database)),

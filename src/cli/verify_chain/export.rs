@@ -1,12 +1,15 @@
 //! An export as the source, read in one pass: `channels::export_format` says in which order its lines come.
 
+mod lines;
+
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read as _};
+use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use indicatif::ProgressBar;
+use lines::Lines;
 
 use super::judgement::{Checked, Presented};
 use super::report::{Level, Report};
@@ -17,12 +20,8 @@ use crate::ids::{ChainIndex, MessageId};
 use crate::keys::PublicKey;
 use crate::logchain::{Break, BreakKind, ContentHash, Entry, EntryLine, Verifier, VerifyOptions};
 
-/// A message of 4,000 characters that was edited 50 times, all of them escaped, has about 5 MiB.
-const MAX_LINE_BYTES: u64 = 16 * 1024 * 1024;
-
 /// Verifies the export in `path`; `-` is standard input.
 pub(super) async fn verify(request: &Request<'_>, path: &Path) -> Result<Report, CliError> {
-    // Reading blocks the thread; a second one waits for Ctrl-C meanwhile, which ends the process's work at once.
     tokio::select! {
         biased;
         _ = tokio::signal::ctrl_c() => Err(CliError::interrupted()),
@@ -32,13 +31,8 @@ pub(super) async fn verify(request: &Request<'_>, path: &Path) -> Result<Report,
 
 async fn verify_file(request: &Request<'_>, path: &Path) -> Result<Report, CliError> {
     let source = path.display().to_string();
-    let input: Box<dyn io::Read> = if path == Path::new("-") {
-        Box::new(io::stdin().lock())
-    } else {
-        Box::new(File::open(path).map_err(|error| CliError::failed(format!("cannot read `{source}`: {error}")))?)
-    };
-    let mut lines = Lines { input: BufReader::with_capacity(64 * 1024, input), number: 0, line: Vec::new() };
-    let header = read_header(&mut lines)?;
+    let mut lines = open(path).map_err(|error| CliError::failed(format!("cannot read `{source}`: {error}")))?;
+    let header = read_header(&mut lines).await?;
     let judge = request.judge()?;
     let key = header.public_key.as_deref().and_then(|hex| PublicKey::from_hex(hex).ok());
     let memory_key = match (&header.server_id, request.args.public_key.or(key)) {
@@ -58,14 +52,18 @@ async fn verify_file(request: &Request<'_>, path: &Path) -> Result<Report, CliEr
     let (mut report, evidence) = judge.conclude(&presented, trusted, checked)?;
     if let Some(evidence) = evidence {
         // The entries are in the export itself, which may have come through a pipe; the heads are what proves it.
-        judge.keep_evidence(&evidence, &[], &mut report)?;
+        judge.keep_evidence(&evidence, &[], &mut report);
     }
     Ok(report)
 }
 
-fn read_header(lines: &mut Lines) -> Result<ExportHeader, CliError> {
+fn open(path: &Path) -> io::Result<Lines> {
+    if path == Path::new("-") { Lines::of(io::stdin()) } else { Lines::of(File::open(path)?) }
+}
+
+async fn read_header(lines: &mut Lines) -> Result<ExportHeader, CliError> {
     let foreign = || CliError::failed("this is no export of coms in JSON Lines").hint("`coms export` writes one");
-    if !lines.advance()? {
+    if !lines.advance().await? {
         return Err(foreign());
     }
     match serde_json::from_slice(&lines.line) {
@@ -78,25 +76,8 @@ fn read_header(lines: &mut Lines) -> Result<ExportHeader, CliError> {
     }
 }
 
-/// The lines of a file that may be anything.
-struct Lines {
-    input: BufReader<Box<dyn io::Read>>,
-    number: u64,
-    line: Vec<u8>,
-}
-
-impl Lines {
-    /// Reads the next line into `line`. False at the end.
-    fn advance(&mut self) -> Result<bool, CliError> {
-        self.line.clear();
-        self.number += 1;
-        let read = (&mut self.input).take(MAX_LINE_BYTES).read_until(b'\n', &mut self.line);
-        let read = read.map_err(|error| CliError::failed(format!("cannot read line {}: {error}", self.number)))?;
-        if read as u64 == MAX_LINE_BYTES {
-            return Err(CliError::failed(format!("line {} is too long to be one of an export", self.number)));
-        }
-        Ok(read > 0)
-    }
+fn cut_off(problem: &str) -> CliError {
+    CliError::failed(format!("the export was cut off: {problem}")).hint("export it again")
 }
 
 /// The check of one export under way.
@@ -131,20 +112,23 @@ impl ExportCheck {
     async fn run(mut self, lines: &mut Lines, bar: &ProgressBar, chain_length: u64) -> Result<Checked, CliError> {
         let started = Instant::now();
         let (mut entries, mut footer) = (0_u64, None);
-        while lines.advance()? {
+        while lines.advance().await? {
             if footer.is_some() {
                 return Err(CliError::failed(format!("line {} comes after the end", lines.number)));
             }
-            let nonsense =
-                |what: String| CliError::failed(format!("line {} is none of an export: {what}", lines.number));
+            let nonsense = |what: String| {
+                if lines.has_end() {
+                    CliError::failed(format!("line {} is none of an export: {what}", lines.number))
+                } else {
+                    cut_off(&format!("it ends in the middle of line {}", lines.number))
+                }
+            };
             if lines.line.starts_with(ENTRY_PREFIX) {
                 entries += 1;
                 let entry = EntryLine::parse(&lines.line).map_err(|error| nonsense(error.to_string()))?;
                 self.entry(&entry);
                 if entries.is_multiple_of(1024) {
                     bar.set_position(entries);
-                    // Lets Ctrl-C be noticed.
-                    tokio::task::yield_now().await;
                 }
                 continue;
             }
@@ -155,9 +139,7 @@ impl ExportCheck {
                 ExportLine::Header(_) => return Err(nonsense("a second header".to_owned())),
             }
         }
-        let footer = footer.ok_or_else(|| {
-            CliError::failed("the export was cut off: its last line is missing").hint("export it again")
-        })?;
+        let footer = footer.ok_or_else(|| cut_off("its last line is missing"))?;
         if (footer.entries, footer.messages, footer.channels) != (entries, self.messages, self.channels) {
             let detail = "the counts in the last line are not those of the lines before";
             self.verifier.note(Break::overall(BreakKind::Storage, detail));

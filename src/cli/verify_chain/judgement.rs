@@ -215,6 +215,7 @@ impl<'a> Judge<'a> {
             head: Some(head_report(&verified, presented.head.as_ref())),
             remembered: trusted.remembered.as_ref().map(remembered_report),
             breaks: Vec::new(),
+            breaks_total: 0,
             notes: trusted.notes,
             seconds: chain_time.as_secs_f64(),
             total_seconds: self.request.started.elapsed().as_secs_f64(),
@@ -237,22 +238,19 @@ impl<'a> Judge<'a> {
         })
     }
 
-    /// Writes the evidence file and says where it is.
-    pub(super) fn keep_evidence(
-        &self,
-        evidence: &Evidence,
-        entries: &[Entry],
-        report: &mut Report,
-    ) -> Result<(), CliError> {
-        let Some(memory) = &self.memory else { return Ok(()) };
-        let path = evidence::write(&memory.folder()?, evidence, entries)?;
+    /// Writes the evidence file and says where it is. If it can't be written, the log is broken all the same.
+    pub(super) fn keep_evidence(&self, evidence: &Evidence, entries: &[Entry], report: &mut Report) {
+        let Some(memory) = &self.memory else { return };
+        let path = match memory.folder().and_then(|folder| evidence::write(&folder, evidence, entries)) {
+            Ok(path) => path,
+            Err(error) => return report.notes.push(error.describe()),
+        };
         self.request.globals.warn(format_args!(
             "this is not the log that was seen here before. What proves it is kept in `{}`; what is remembered stays as \
              it was. If the operator restored a backup and said so, `--accept-head` takes the log as it is now",
             path.display()
         ));
-        report.notes.push(format!("evidence: {}", path.display()));
-        Ok(())
+        report.keep_evidence(&path);
     }
 
     fn remember(&self, presented: &Presented, trusted: &Trusted, verified: &Verified) -> Result<(), CliError> {

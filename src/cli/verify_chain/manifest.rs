@@ -4,15 +4,16 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use indicatif::ProgressBar;
-use reqwest::Client;
+use reqwest::{Client, StatusCode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use url::Url;
 
+use super::cause::words;
 use super::contents::Contents;
 use super::judgement::{Checked, Presented};
 use super::report::{Level, Report};
-use super::stream::{EntryStream, Shown, client, refused, words};
+use super::stream::{EntryStream, Shown, client, refused};
 use super::{Request, progress};
 use crate::cli::CliError;
 use crate::ids::ChainIndex;
@@ -22,6 +23,11 @@ use crate::secret::Secret;
 
 /// A manifest with many extensions has a few KiB.
 const MAX_ANSWER_BYTES: usize = 256 * 1024;
+
+/// Where a manifest is, below the server's URL.
+const MANIFEST: &str = "/manifest";
+
+const WRONG_SERVER: &str = "is this the URL of a Zync server?";
 
 /// The manifest, as far as it matters here.
 #[derive(Debug, Deserialize)]
@@ -69,11 +75,11 @@ async fn verify_server(request: &Request<'_>, url: &str, token: Option<Secret>) 
     };
     let trusted = judge.trust(&presented)?;
     let options = judge.options(&presented, &trusted, Some(head.head.length))?;
-    let checked = server.check(request, options, &head).await?;
+    let checked = Box::pin(server.check(request, options, &head)).await?;
     let (mut report, evidence) = judge.conclude(&presented, trusted, checked)?;
     if let Some(evidence) = evidence {
         let entries = server.entries(evidence.first_entry(), u64::from(evidence.count())).await.unwrap_or_default();
-        judge.keep_evidence(&evidence, &entries, &mut report)?;
+        judge.keep_evidence(&evidence, &entries, &mut report);
     }
     Ok(report)
 }
@@ -121,9 +127,14 @@ impl Server {
             Some(token) if request.args.contents => Some(Contents::open(&self.manifest_url, token, from).await?),
             _ => None,
         };
+        let stream = self.stream(from, head.head.length);
+        if head.head.length <= from.0 && self.token.is_some() {
+            // There are no entries to ask for, and a wrong token is to be told all the same.
+            stream.probe().await?;
+        }
         let bar = progress::bar(request.globals, Some(head.head.length.saturating_sub(from.0)));
         let mut pass = Pass { verifier, contents, is_sealed: false, chain_time: Duration::ZERO };
-        pass.run(self.stream(from, head.head.length), &bar).await?;
+        pass.run(stream, &bar).await?;
         bar.finish_and_clear();
         pass.finish().await
     }
@@ -238,9 +249,13 @@ fn manifest_url(text: &str) -> Result<Url, CliError> {
     if !matches!(url.scheme(), "http" | "https") {
         return Err(invalid("it is neither http nor https".to_owned()));
     }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(CliError::usage("a password does not belong in the URL of a server, where others can read it")
+            .hint("give the URL alone; a token goes to `--token -`, `--token @FILE` or COMS_TOKEN"));
+    }
     let path = url.path().trim_end_matches('/');
-    if !path.ends_with("/manifest") {
-        let path = format!("{path}/manifest");
+    if !path.ends_with(MANIFEST) {
+        let path = format!("{path}{MANIFEST}");
         url.set_path(&path);
     }
     Ok(url)
@@ -254,8 +269,13 @@ async fn fetch<T: DeserializeOwned>(client: &Client, url: &Url, what: &str) -> R
         if hint.is_empty() { failure } else { failure.hint(hint) }
     };
     let mut response = client.get(url.clone()).send().await.map_err(failed)?;
-    if !response.status().is_success() {
-        return Err(refused(what, response.status()));
+    match response.status() {
+        status if status.is_success() => {}
+        StatusCode::NOT_FOUND if url.path().ends_with(MANIFEST) => {
+            let failure = CliError::failed(format!("there is no manifest at {url}: the server answered 404 Not Found"));
+            return Err(failure.hint(WRONG_SERVER));
+        }
+        status => return Err(refused(what, status)),
     }
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(failed)? {
@@ -264,9 +284,8 @@ async fn fetch<T: DeserializeOwned>(client: &Client, url: &Url, what: &str) -> R
         }
         body.extend_from_slice(&chunk);
     }
-    serde_json::from_slice(&body).map_err(|error| {
-        CliError::failed(format!("what is at {url} is not {what}: {error}")).hint("is this the URL of a Zync server?")
-    })
+    serde_json::from_slice(&body)
+        .map_err(|error| CliError::failed(format!("what is at {url} is not {what}: {error}")).hint(WRONG_SERVER))
 }
 
 #[cfg(test)]
@@ -283,7 +302,7 @@ mod tests {
         ] {
             assert_eq!(manifest_url(given).expect("a URL").as_str(), meant);
         }
-        for bad in ["", "h", "ftp://h", "file:///etc/passwd"] {
+        for bad in ["", "h", "ftp://h", "file:///etc/passwd", "https://ada:secret@h"] {
             assert!(manifest_url(bad).is_err(), "{bad}");
         }
     }

@@ -1,6 +1,7 @@
 //! What is said in the end: one JSON object, or lines for a person of which the last is the verdict.
 
 use std::io::{self, Write as _};
+use std::path::Path;
 use std::time::Instant;
 
 use serde::Serialize;
@@ -8,6 +9,9 @@ use serde::Serialize;
 use crate::cli::{CliError, Globals, printable};
 use crate::logchain::{Break, Breaks};
 use crate::time::Timestamp;
+
+/// How the note begins that says where evidence is kept.
+const EVIDENCE: &str = "evidence: ";
 
 /// The answer in one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -77,6 +81,9 @@ pub(super) struct Report {
     pub(super) head: Option<HeadReport>,
     pub(super) remembered: Option<HeadReport>,
     pub(super) breaks: Vec<Break>,
+    /// How many breaks there are at least, listed or not.
+    #[serde(skip)]
+    pub(super) breaks_total: u64,
     pub(super) notes: Vec<String>,
     /// The chain: hashes and signatures.
     pub(super) seconds: f64,
@@ -99,6 +106,7 @@ impl Report {
             head: None,
             remembered: None,
             breaks: Vec::new(),
+            breaks_total: 0,
             notes: vec![error.describe()],
             seconds: 0.0,
             total_seconds: started.elapsed().as_secs_f64(),
@@ -108,10 +116,16 @@ impl Report {
     /// Takes over the listed breaks, and says how many more there are.
     pub(super) fn take_breaks(&mut self, breaks: &Breaks) {
         self.breaks = breaks.listed().to_vec();
-        let unlisted = breaks.total() - self.breaks.len() as u64;
+        self.breaks_total = breaks.total();
+        let unlisted = self.breaks_total - self.breaks.len() as u64;
         if unlisted > 0 {
             self.notes.push(format!("there are at least {unlisted} more breaks than are listed"));
         }
+    }
+
+    /// Says where the evidence is.
+    pub(super) fn keep_evidence(&mut self, path: &Path) {
+        self.notes.push(format!("{EVIDENCE}{}", path.display()));
     }
 
     pub(super) fn is_good(&self) -> bool {
@@ -133,6 +147,10 @@ impl Report {
     fn print_text(&self, out: &mut impl io::Write, globals: &Globals) -> io::Result<()> {
         if !globals.quiet {
             self.print_facts(out)?;
+        }
+        // Where the evidence is, is a result.
+        for note in self.notes.iter().filter(|note| !globals.quiet || note.starts_with(EVIDENCE)) {
+            writeln!(out, "note     {}", printable(note))?;
         }
         for fault in &self.breaks {
             let place = fault.index.map_or_else(String::new, |index| format!(" at {index}"));
@@ -167,9 +185,6 @@ impl Report {
             }
             (None, _) => {}
         }
-        for note in &self.notes {
-            writeln!(out, "note     {}", printable(note))?;
-        }
         Ok(())
     }
 
@@ -192,8 +207,11 @@ impl Report {
             (Verdict::Broken, _) => {
                 let first = self.breaks.iter().find_map(|fault| fault.index);
                 let place = first.map_or_else(String::new, |index| format!(", first at {index}"));
-                let count = self.breaks.len();
-                let breaks = if count == 1 { "1 break".to_owned() } else { format!("{count} breaks") };
+                let breaks = match self.breaks_total {
+                    1 => "1 break".to_owned(),
+                    count if count > self.breaks.len() as u64 => format!("at least {count} breaks"),
+                    count => format!("{count} breaks"),
+                };
                 format!("broken: {breaks}{place}")
             }
             (Verdict::Unknown, _) => "unknown: it could not be verified".to_owned(),

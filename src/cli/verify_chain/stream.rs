@@ -6,6 +6,7 @@ use std::time::Duration;
 use reqwest::{Client, Response, StatusCode};
 use url::Url;
 
+use super::cause::words;
 use crate::cli::CliError;
 use crate::ids::ChainIndex;
 use crate::logchain::{Entry, EntryHash, EntryLine, SealedEntry, SealedLine};
@@ -128,6 +129,15 @@ impl EntryStream {
         Ok(false)
     }
 
+    /// Asks for what is wanted, and reads none of it: whether the server takes the token.
+    pub(super) async fn probe(&self) -> Result<(), CliError> {
+        match self.request().await {
+            Ok(_) => Ok(()),
+            Err(Broken::Passing(problem)) => Err(CliError::failed(problem)),
+            Err(Broken::Final(error)) => Err(error),
+        }
+    }
+
     async fn read(&mut self, batch: &mut Vec<Shown>) -> Result<(), Broken> {
         if self.open.is_none() {
             self.open = Some(Open { response: self.request().await?, rest: Vec::new() });
@@ -193,15 +203,6 @@ pub(super) fn refused(what: &str, status: StatusCode) -> CliError {
         _ if status.is_redirection() => error.hint("redirects are not followed: give the URL where the server is"),
         _ => error,
     }
-}
-
-/// What went wrong, with its causes: reqwest's own words leave out that it was the certificate.
-pub(super) fn words(error: &reqwest::Error) -> String {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(deeper) = cause.source() {
-        cause = deeper;
-    }
-    if error.is_timeout() { "nothing came in time".to_owned() } else { cause.to_string() }
 }
 
 fn shown(line: &[u8], due: ChainIndex) -> Result<Shown, CliError> {
