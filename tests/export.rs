@@ -185,6 +185,23 @@ fn a_failed_export_leaves_the_old_file_and_nothing_else() {
     );
 }
 
+#[cfg(unix)]
+#[test]
+fn a_pipe_is_written_to_and_not_replaced() {
+    use std::os::unix::fs::FileTypeExt as _;
+    let home = home();
+    let pipe = home.join("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().expect("mkfifo").success());
+    let reader = {
+        let pipe = pipe.clone();
+        std::thread::spawn(move || fs::read_to_string(pipe).expect("what is written"))
+    };
+    let run = export(&home, &["-q", "-o", "pipe"]);
+    assert!(fs::metadata(&pipe).expect("the pipe").file_type().is_fifo(), "{run:?}");
+    assert_eq!(run.code, Some(0), "{run:?}");
+    assert_eq!(reader.join().expect("the reader"), export(&home, &["-q"]).stdout);
+}
+
 /// Makes a copy of the database that ends in the middle.
 fn damage(home: &Home) -> String {
     let bytes = fs::read(home.join("m.db")).expect("the database");

@@ -1,5 +1,5 @@
 //! Where an export goes: standard output, a file, or a folder. A file or folder gets its name when it is complete and on
-//! the disk, and not before.
+//! the disk, and not before. What is no file, such as a pipe or `/dev/null`, is written to as it is.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
@@ -12,9 +12,10 @@ const UNFINISHED: &str = ".coms-export-";
 
 const BUFFER_BYTES: usize = 256 * 1024;
 
-/// A stream that becomes a file, or goes to standard output.
+/// A stream that becomes a file, or goes to standard output or a device.
 pub(super) enum Output {
     Stdout(BufWriter<io::Stdout>),
+    Device(BufWriter<File>),
     File { unfinished: BufWriter<NamedTempFile>, name: PathBuf },
 }
 
@@ -27,6 +28,11 @@ impl Output {
         if path.is_dir() {
             return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a folder"));
         }
+        // A file that took the name of a device would take its place.
+        if path.metadata().is_ok_and(|found| !found.is_file()) {
+            let device = File::options().write(true).open(path)?;
+            return Ok(Self::Device(BufWriter::with_capacity(BUFFER_BYTES, device)));
+        }
         // Only its owner can read it.
         let unfinished = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(folder(path)?)?;
         let unfinished = BufWriter::with_capacity(BUFFER_BYTES, unfinished);
@@ -37,6 +43,7 @@ impl Output {
     pub(super) fn finish(self) -> io::Result<()> {
         match self {
             Self::Stdout(mut stdout) => stdout.flush(),
+            Self::Device(mut device) => device.flush(),
             Self::File { unfinished, name } => {
                 let file = unfinished.into_inner().map_err(io::IntoInnerError::into_error)?;
                 file.as_file().sync_all()?;
@@ -51,6 +58,7 @@ impl Write for Output {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Self::Stdout(stdout) => stdout.write(bytes),
+            Self::Device(device) => device.write(bytes),
             Self::File { unfinished, .. } => unfinished.write(bytes),
         }
     }
@@ -58,6 +66,7 @@ impl Write for Output {
     fn flush(&mut self) -> io::Result<()> {
         match self {
             Self::Stdout(stdout) => stdout.flush(),
+            Self::Device(device) => device.flush(),
             Self::File { unfinished, .. } => unfinished.flush(),
         }
     }
