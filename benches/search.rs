@@ -6,6 +6,7 @@
 
 #![expect(clippy::expect_used, clippy::print_stdout, clippy::indexing_slicing, reason = "a measurement, run by hand")]
 
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -21,6 +22,8 @@ const WORDS: usize = 30_000;
 /// Ranks of ordinary words: not those that are in every sentence, not those that hardly anyone uses.
 const ORDINARY: std::ops::Range<usize> = 50..2_000;
 const QUERIES: usize = 200;
+/// How many messages a page of history has.
+const PAGE: u32 = 100;
 const CHANNELS: [&str; 3] = ["general", "random", "rare"];
 
 #[expect(clippy::disallowed_methods, reason = "a setting of the measurement, not of the program")]
@@ -82,27 +85,28 @@ fn measure(database: &Database, what: &str, order: SearchOrder, mut query: impl 
 fn history(database: &Database) {
     let general = database.channels().expect("the channels")[0].key;
     let mut keys = Vec::new();
-    let all = |visit: &mut dyn FnMut(coms::storage::MessageRow)| {
-        database
-            .history(general, Span::Latest, 100_000, |row| {
-                visit(row);
-                std::ops::ControlFlow::Continue(())
-            })
-            .expect("history");
-    };
-    all(&mut |row| keys.push(row.key));
-    let mut random = Random(2);
-    let mut times: Vec<_> = (0..QUERIES)
-        .map(|_| {
-            let before = keys[random.below(keys.len())];
-            let start = Instant::now();
-            database
-                .history(general, Span::Before(before), 100, |_| std::ops::ControlFlow::Continue(()))
-                .expect("a page");
-            start.elapsed()
+    database
+        .history(general, Span::Latest, u32::MAX, |row| {
+            keys.push(row.key);
+            ControlFlow::Continue(())
         })
-        .collect();
-    report("a page of 100 of a channel's history", &mut times);
+        .expect("history");
+    let page = |what: &str, spans: &mut dyn FnMut() -> Span| {
+        let mut times: Vec<_> = (0..QUERIES)
+            .map(|_| {
+                let span = spans();
+                let start = Instant::now();
+                database.history(general, span, PAGE, |_| ControlFlow::Continue(())).expect("a page");
+                start.elapsed()
+            })
+            .collect();
+        report(&format!("a page of {PAGE} of a channel of {}: {what}", keys.len()), &mut times);
+    };
+    let mut random = Random(2);
+    page("the latest", &mut || Span::Latest);
+    page("in the middle", &mut || Span::Before(keys[keys.len() / 2]));
+    page("the earliest", &mut || Span::Before(keys[keys.len() - PAGE as usize]));
+    page("anywhere", &mut || Span::Before(keys[random.below(keys.len())]));
 }
 
 fn report(what: &str, times: &mut [Duration]) {
