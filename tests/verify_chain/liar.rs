@@ -26,6 +26,8 @@ pub(crate) struct Lies {
     pub(crate) head: Option<Head>,
     /// The key that it names and signs heads with.
     pub(crate) key: Arc<SigningKey>,
+    /// The id that it names.
+    pub(crate) server_id: String,
     /// What it does beside.
     pub(crate) manner: Manner,
 }
@@ -84,7 +86,7 @@ type Shared = State<Arc<Mutex<Lies>>>;
 
 async fn manifest(State(lies): Shared) -> Response {
     let lies = lies.lock().expect("unpoisoned").clone();
-    let mut manifest = json!({ "server_id": SERVER_ID, "public_key": lies.key.public().to_string() });
+    let mut manifest = json!({ "server_id": lies.server_id, "public_key": lies.key.public().to_string() });
     match lies.manner {
         Manner::NoServer => return "<html>".into_response(),
         Manner::NoChain => {}
@@ -100,7 +102,7 @@ async fn head(State(lies): Shared) -> Response {
     let lies = lies.lock().expect("unpoisoned").clone();
     let last = lies.entries.last().map_or(EntryHash::ZERO, |last| last.hash);
     let head = lies.head.unwrap_or(Head { length: lies.entries.len() as u64, hash: last });
-    let server = SERVER_ID.parse().expect("a UUID");
+    let server = lies.server_id.parse().unwrap_or_else(|_| SERVER_ID.parse().expect("a UUID"));
     axum::Json(head.sign(&lies.key, &server, Timestamp::from_unix_ms(1))).into_response()
 }
 
@@ -163,7 +165,13 @@ pub(crate) fn log_of(steps: &[Step]) -> Vec<Entry> {
 }
 
 pub(crate) fn honest(count: usize) -> Lies {
-    Lies { entries: log_of(&steps(count)), head: None, key: Arc::new(key()), manner: Manner::Plain }
+    Lies {
+        entries: log_of(&steps(count)),
+        head: None,
+        key: Arc::new(key()),
+        server_id: SERVER_ID.to_owned(),
+        manner: Manner::Plain,
+    }
 }
 
 pub(crate) fn verify(home: &Home, liar: &Liar, more: &[&str]) -> (Option<i32>, Value) {

@@ -7,7 +7,7 @@ use coms::logchain::{Head, SigningKey};
 use serde_json::Value;
 
 use super::liar::{Liar, Lies, Manner, honest, kinds, log_of, verify};
-use super::log::{Step, steps};
+use super::log::{SERVER_ID, Step, steps};
 use crate::support::program::Home;
 
 type Change = Box<dyn Fn(&mut Lies)>;
@@ -62,6 +62,28 @@ fn a_fork_a_rollback_and_a_changed_key_are_found_with_evidence() {
         assert!(first["remembered"]["signed_head"]["head_signature"].is_string());
         assert!(first["presented_head"]["head_signature"].is_string());
     }
+}
+
+#[test]
+fn a_server_that_spells_its_id_in_another_way_is_the_same_one() {
+    let (home, liar) = (Home::new(), Liar::start(honest(50)));
+    assert_eq!(verify(&home, &liar, &[]).0, Some(0));
+    liar.lie(|lies| {
+        lies.entries.truncate(40);
+        lies.server_id = SERVER_ID.replace('-', "").to_uppercase();
+    });
+    let (code, report) = verify(&home, &liar, &[]);
+    assert!(code == Some(1) && kinds(&report).contains(&"rolled_back"), "{report}");
+
+    liar.lie(|lies| lies.server_id = "ca0f4d71-1d90-4fb3-9a8e-1cde09a6d95f".to_owned());
+    let run = home.run(&["verify-chain", "--manifest", &liar.url, "--state", "memory.json"]);
+    let warning = format!("with 50 entries, and its server had another id: {SERVER_ID}");
+    assert!(run.code == Some(0) && run.stderr.contains(&warning) && run.stdout.contains(&warning), "{run:?}");
+
+    liar.lie(|lies| lies.server_id = "my server".to_owned());
+    let run = home.run(&["verify-chain", "--manifest", &liar.url, "--state", "memory.json"]);
+    let line = "error: the manifest's `server_id` is none: not a UUID: my server\n";
+    assert_eq!((run.code, run.stderr.as_str()), (Some(3), line));
 }
 
 #[test]

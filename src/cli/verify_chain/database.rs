@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::judgement::{Checked, Presented};
 use super::report::{Level, Report};
-use super::{Request, progress};
+use super::{Request, memory, progress};
 use crate::channels::audit::{AuditError, AuditWatch, DatabaseAudit};
 use crate::cli::CliError;
 use crate::keys::PublicKey;
@@ -73,11 +73,11 @@ fn presented(request: &Request<'_>, audit: &DatabaseAudit, path: &std::path::Pat
     let configured = request.configured.server_id.as_ref().map(|id| id.as_str().to_owned());
     let server_id = named_id.or(configured);
     let memory_key = match (&server_id, request.args.public_key.or(key).or(request.configured.public_key)) {
-        (Some(id), _) => format!("database of {}", id.to_lowercase()),
+        (Some(id), _) => memory::of_database(id),
         (None, Some(key)) => format!("database signed by {key}"),
         (None, None) => "database".to_owned(),
     };
-    Ok(Presented { source: path.display().to_string(), memory_key, server_id, key, head: None })
+    Ok(Presented { source: path.display().to_string(), memory_key, origin: None, server_id, key, head: None })
 }
 
 fn cannot_read(error: &StorageError) -> CliError {

@@ -13,7 +13,7 @@ use lines::Lines;
 
 use super::judgement::{Checked, Presented};
 use super::report::{Level, Report};
-use super::{Request, progress};
+use super::{Request, memory, progress};
 use crate::channels::export_format::{ENTRY_PREFIX, EXPORT_VERSION, ExportHeader, ExportLine, ExportMessage};
 use crate::cli::CliError;
 use crate::ids::{ChainIndex, MessageId};
@@ -36,12 +36,18 @@ async fn verify_file(request: &Request<'_>, path: &Path) -> Result<Report, CliEr
     let judge = request.judge()?;
     let key = header.public_key.as_deref().and_then(|hex| PublicKey::from_hex(hex).ok());
     let memory_key = match (&header.server_id, request.args.public_key.or(key)) {
-        (Some(id), _) => format!("database of {}", id.to_lowercase()),
+        (Some(id), _) => memory::of_database(id),
         (None, Some(key)) => format!("database signed by {key}"),
         (None, None) => "export".to_owned(),
     };
-    let presented =
-        Presented { source, memory_key, server_id: header.server_id.clone(), key, head: header.head.clone() };
+    let presented = Presented {
+        source,
+        memory_key,
+        origin: None,
+        server_id: header.server_id.clone(),
+        key,
+        head: header.head.clone(),
+    };
     let trusted = judge.trust(&presented)?;
     let is_whole = header.filter.is_none();
     let options =

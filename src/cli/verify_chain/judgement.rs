@@ -18,6 +18,8 @@ pub(super) struct Presented {
     pub(super) source: String,
     /// Under which name it is remembered.
     pub(super) memory_key: String,
+    /// Where the server is, if it is a running one.
+    pub(super) origin: Option<String>,
     /// The server that it names.
     pub(super) server_id: Option<String>,
     /// The key that it names.
@@ -83,7 +85,7 @@ impl<'a> Judge<'a> {
             let detail = format!("the source names the key {named}, and {key} is the one to expect");
             trusted.breaks.push(Break::overall(BreakKind::KeyChanged, detail));
         }
-        self.compare_key(&mut trusted);
+        self.compare_key(presented, &mut trusted);
         if args.accept_head
             && let Some(old) = trusted.remembered.take()
         {
@@ -93,7 +95,7 @@ impl<'a> Judge<'a> {
         Ok(trusted)
     }
 
-    fn compare_key(&self, trusted: &mut Trusted) {
+    fn compare_key(&self, presented: &Presented, trusted: &mut Trusted) {
         let key = trusted.key;
         match &trusted.remembered {
             Some(known) if known.public_key != key.to_string() => {
@@ -104,8 +106,26 @@ impl<'a> Judge<'a> {
                 }
             }
             Some(_) => {}
-            None => self.warn_of_first_use(trusted),
+            None => {
+                self.warn_of_another_id(presented, trusted);
+                self.warn_of_first_use(trusted);
+            }
         }
+    }
+
+    /// A server that takes another id would be met as if for the first time.
+    fn warn_of_another_id(&self, presented: &Presented, trusted: &mut Trusted) {
+        let known = self.memory.as_ref().zip(presented.origin.as_ref()).and_then(|(memory, origin)| memory.at(origin));
+        let Some(known) = known else { return };
+        let warning = format!(
+            "{} was seen before, with {} entries, and its server had another id: {}. What is remembered of that one is \
+             not compared with this log; ask the operator why the id changed",
+            presented.source,
+            known.length,
+            known.server_id.as_deref().unwrap_or("none")
+        );
+        self.request.globals.warn(&warning);
+        trusted.notes.push(warning);
     }
 
     fn warn_of_first_use(&self, trusted: &Trusted) {
@@ -265,7 +285,7 @@ impl<'a> Judge<'a> {
             signed_head: presented.head.clone(),
             accepted_at: Clock::system().now(),
         };
-        memory.remember(&presented.memory_key, remembered)
+        memory.remember(&presented.memory_key, remembered, self.request.args.accept_head)
     }
 }
 

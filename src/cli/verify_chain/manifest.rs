@@ -14,9 +14,9 @@ use super::contents::Contents;
 use super::judgement::{Checked, Presented};
 use super::report::{Level, Report};
 use super::stream::{EntryStream, Shown, client, refused};
-use super::{Request, progress};
-use crate::cli::CliError;
-use crate::ids::ChainIndex;
+use super::{Request, memory, progress};
+use crate::cli::{CliError, printable};
+use crate::ids::{ChainIndex, ServerId};
 use crate::keys::PublicKey;
 use crate::logchain::{Break, BreakKind, Entry, EntryHash, SignedHead, Verifier, VerifyOptions};
 use crate::secret::Secret;
@@ -49,7 +49,7 @@ struct Server {
     manifest_url: Url,
     entries_url: Url,
     head_url: Url,
-    id: String,
+    id: ServerId,
     key: PublicKey,
     token: Option<Secret>,
 }
@@ -66,10 +66,12 @@ async fn verify_server(request: &Request<'_>, url: &str, token: Option<Secret>) 
     let server = Server::find(url, Duration::from_secs(request.args.timeout), token).await?;
     let head: SignedHead = fetch(&server.client, &server.head_url, "the signed head").await?;
     let judge = request.judge()?;
+    let origin = server.manifest_url.origin().ascii_serialization();
     let presented = Presented {
         source: server.manifest_url.to_string(),
-        memory_key: format!("{} {}", server.manifest_url.origin().ascii_serialization(), server.id.to_lowercase()),
-        server_id: Some(server.id.clone()),
+        memory_key: memory::of_server(&origin, &server.id),
+        origin: Some(origin),
+        server_id: Some(server.id.to_string()),
         key: Some(server.key),
         head: Some(head.clone()),
     };
@@ -101,7 +103,9 @@ impl Server {
             joined.ok_or_else(|| CliError::failed(format!("the manifest names a log on another server: {path}")))
         };
         let (entries_url, head_url) = (route(&routes.entries_url)?, route(&routes.head_url)?);
-        let id = manifest.server_id;
+        let id = manifest.server_id.parse().map_err(|error| {
+            CliError::failed(format!("the manifest's `server_id` is none: {error}: {}", printable(&manifest.server_id)))
+        })?;
         Ok(Self { client, manifest_url, entries_url, head_url, id, key, token })
     }
 
@@ -116,7 +120,7 @@ impl Server {
         let before = [options.remembered.map(|(index, _)| index), from.0.checked_sub(1).map(ChainIndex)];
         let before: BTreeSet<_> = before.into_iter().flatten().filter(|index| *index < from).collect();
         let mut verifier = Verifier::new(options, Verifier::all_cores());
-        if head.server_id.to_lowercase() != self.id.to_lowercase() {
+        if !self.id.is(&head.server_id) {
             let detail = format!("the signed head is of server {}", head.server_id);
             verifier.note(Break::overall(BreakKind::Forked, detail));
         }

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
 
 use crate::cli::CliError;
+use crate::ids::ServerId;
 use crate::logchain::{EntryHash, SignedHead};
 use crate::time::Timestamp;
 
@@ -91,14 +92,30 @@ impl Memory {
         self.sources.len()
     }
 
-    /// Remembers `head` for `source`, and keeps what others wrote meanwhile. The file holds the old or the new, never
-    /// a part.
-    pub(super) fn remember(&self, source: &str, head: Remembered) -> Result<(), CliError> {
+    /// What is remembered of a server at `origin`, whatever its id: of the longest log, if there were several.
+    pub(super) fn at(&self, origin: &str) -> Option<&Remembered> {
+        let is_there = |source: &str| source.strip_prefix(origin).is_some_and(|rest| rest.starts_with(' '));
+        let there = self.sources.iter().filter(|(source, _)| is_there(source));
+        there.map(|(_, known)| known).max_by_key(|known| known.length)
+    }
+
+    /// Remembers `head` for `source`, and keeps what others wrote meanwhile: other sources, and a longer log of this one,
+    /// unless it is to be `replaced` whatever it is. The file holds the old or the new, never a part.
+    pub(super) fn remember(&self, source: &str, head: Remembered, replaced: bool) -> Result<(), CliError> {
         let folder = self.folder()?;
         let lock_path = self.path.with_extension("lock");
         let lock = private_file(&lock_path).map_err(|error| self.cannot_write(&error))?;
         lock.lock().map_err(|error| self.cannot_write(&error))?;
         let mut sources = read(&self.path)?;
+        if let Some(known) = sources.get(source).filter(|_| !replaced) {
+            if known.public_key != head.public_key || (known.length == head.length && known.hash != head.hash) {
+                let problem = format!("another verification of {source} found another log meanwhile");
+                return Err(CliError::failed(problem).hint("verify it again: it is compared with that one then"));
+            }
+            if known.length > head.length {
+                return Ok(());
+            }
+        }
         sources.insert(source.to_owned(), head);
         let contents = Contents { format: FORMAT.to_owned(), version: VERSION, sources };
         // A temporary file has mode 0600 from the start.
@@ -124,6 +141,18 @@ impl Memory {
         CliError::failed(format!("cannot write the memory `{}`: {error}", self.path.display()))
             .hint("keep it elsewhere with `--state FILE`, or do without with `--no-state`")
     }
+}
+
+/// Under which name a running server is remembered. It is what its id means: else a server that spells it in another way
+/// would be forgotten.
+pub(super) fn of_server(origin: &str, id: &ServerId) -> String {
+    format!("{origin} {}", id.uuid())
+}
+
+/// Under which name a database is remembered that names the server `id`, which should be a UUID.
+pub(super) fn of_database(id: &str) -> String {
+    let meant = id.parse::<ServerId>().map_or_else(|_| id.to_lowercase(), |id| id.uuid().to_string());
+    format!("database of {meant}")
 }
 
 fn default_path() -> Option<PathBuf> {
@@ -168,9 +197,7 @@ fn check_owner(path: &Path, file: &File) -> Result<(), CliError> {
     if !metadata.is_file() {
         return Err(CliError::usage(format!("the memory `{}` is no file", path.display())));
     }
-    // A file that this process just made belongs to whom it runs as.
-    let own = tempfile::tempfile()?.metadata()?.uid();
-    if metadata.uid() != own {
+    if metadata.uid() != rustix::process::geteuid().as_raw() {
         return Err(CliError::failed(format!("the memory `{}` belongs to someone else", path.display()))
             .hint("keep one of your own with `--state FILE`"));
     }
@@ -216,10 +243,40 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("deeper/memory.json");
         let (one, two) = (Memory::open(Some(&path)).expect("empty"), Memory::open(Some(&path)).expect("empty"));
-        one.remember("a", head(1)).expect("written");
-        two.remember("b", head(2)).expect("written");
+        one.remember("a", head(1), false).expect("written");
+        two.remember("b", head(2), false).expect("written");
         let both = Memory::open(Some(&path)).expect("a memory");
         assert_eq!((both.of("a"), both.of("b"), both.len()), (Some(&head(1)), Some(&head(2)), 2));
+    }
+
+    #[test]
+    fn a_slower_run_does_not_put_an_older_head_over_a_newer_one() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("memory.json");
+        let slow = Memory::open(Some(&path)).expect("empty");
+        let remembered = || Memory::open(Some(&path)).expect("a memory").of("a").cloned();
+        Memory::open(Some(&path)).expect("empty").remember("a", head(9), false).expect("written");
+        slow.remember("a", head(4), false).expect("nothing to do");
+        assert_eq!(remembered(), Some(head(9)));
+        let other = Remembered { hash: "22".repeat(32), ..head(9) };
+        assert!(slow.remember("a", other.clone(), false).expect_err("two logs").describe().contains("another log"));
+        assert_eq!(remembered(), Some(head(9)));
+        slow.remember("a", other.clone(), true).expect("written");
+        assert_eq!(remembered(), Some(other));
+    }
+
+    #[test]
+    fn a_server_is_known_by_what_its_id_means_and_by_where_it_is() {
+        let spellings = ["ca0f4d711d904fb39a8e1cde09a6d95e", "CA0F4D71-1D90-4FB3-9A8E-1CDE09A6D95E"];
+        let names = spellings.map(|id| of_server("https://h", &id.parse().expect("a UUID")));
+        assert_eq!(names[0], names[1]);
+        assert_eq!(of_database(spellings[0]), of_database(spellings[1]));
+        let folder = tempfile::tempdir().expect("a folder");
+        let memory = Memory::open(Some(&folder.path().join("memory.json"))).expect("empty");
+        memory.remember(&names[0], head(3), false).expect("written");
+        let memory = Memory::open(Some(memory.path())).expect("a memory");
+        assert_eq!(memory.at("https://h"), Some(&head(3)));
+        assert_eq!((memory.at("https://"), memory.at("https://h:8443")), (None, None));
     }
 
     #[cfg(unix)]
@@ -228,7 +285,7 @@ mod tests {
         use std::os::unix::fs::PermissionsExt as _;
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("memory.json");
-        Memory::open(Some(&path)).expect("empty").remember("a", head(1)).expect("written");
+        Memory::open(Some(&path)).expect("empty").remember("a", head(1), false).expect("written");
         assert_eq!(fs::metadata(&path).expect("a file").permissions().mode() & 0o777, 0o600);
         fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).expect("a mode");
         assert!(Memory::open(Some(&path)).expect_err("refused").describe().contains("by others"));
@@ -238,7 +295,7 @@ mod tests {
     fn a_damaged_memory_is_never_an_empty_one() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("memory.json");
-        Memory::open(Some(&path)).expect("empty").remember("a", head(1)).expect("written");
+        Memory::open(Some(&path)).expect("empty").remember("a", head(1), false).expect("written");
         let good = fs::read_to_string(&path).expect("text");
         let bad_hash = good.replace(&"11".repeat(32), "11");
         for text in ["", "{}", "nonsense", &good[..good.len() / 2], &good.replace("memory", "diary"), &bad_hash] {
