@@ -8,10 +8,14 @@
 )]
 
 mod adopt;
+#[cfg(unix)]
+mod canary;
 mod central;
 mod cli;
 #[cfg(target_os = "linux")]
 mod disk;
+#[cfg(unix)]
+mod drain;
 mod export;
 mod frames;
 mod generated;
@@ -25,6 +29,8 @@ mod reasons;
 mod replay;
 mod sandbox;
 mod search;
+#[cfg(unix)]
+mod start;
 mod support;
 mod verify_chain;
 #[cfg(unix)]

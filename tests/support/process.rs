@@ -149,6 +149,13 @@ impl ServeProcess {
             sleep(Duration::from_millis(2)).await;
         }
     }
+
+    /// Everything that it has logged, once it has ended.
+    pub(crate) async fn whole_log(&mut self) -> String {
+        self.wait().await;
+        while in_time("the log's end", self.log.changed()).await.is_ok() {}
+        self.log.borrow().clone()
+    }
 }
 
 impl Drop for ServeProcess {

@@ -1,0 +1,148 @@
+//! What keeps a server from starting: one clear line each, exit code 2, and nothing changed.
+
+use std::fs;
+use std::net::TcpListener;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, OpenFlags};
+
+use crate::support::process::Site;
+use crate::support::program::Run;
+use crate::support::{DEADLINE, person};
+
+/// Runs a command that must not go on to serve.
+fn run(command: &mut Command) -> Run {
+    let command = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the program starts");
+    let deadline = Instant::now() + DEADLINE;
+    while child.try_wait().expect("a child").is_none() {
+        if Instant::now() > deadline {
+            child.kill().expect("a running program");
+            panic!("it serves");
+        }
+        thread::sleep(Duration::from_millis(2));
+    }
+    Run::of(&child.wait_with_output().expect("its output"))
+}
+
+/// Starts the server, which must refuse; what it said.
+fn refused(site: &Site) -> String {
+    let run = run(&mut site.command(&["serve"]));
+    assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""), "{run:?}");
+    run.stderr
+}
+
+#[tokio::test]
+async fn a_database_in_use_names_who_uses_it() {
+    let site = Site::new().await;
+    let server = site.serve().await;
+    let mut ada = site.connect(&server, person(1)).await;
+    ada.post("before").await;
+    let holder = format!("coms serve on {}, process {}", server.address, server.id());
+    let expected = format!(
+        "error: the database `messages.db` is in use by {holder}\nhint: stop that process, or set DB_PATH to another file\n"
+    );
+    assert_eq!(refused(&site), expected);
+    ada.post("after").await;
+}
+
+#[tokio::test]
+async fn a_port_in_use_is_named() {
+    let mut site = Site::new().await;
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = taken.local_addr().expect("an address").port();
+    site.set("PORT", &port.to_string());
+    let expected = format!(
+        "error: port {port} is in use by another program\nhint: stop that program, or set PORT to a free port\n"
+    );
+    assert_eq!(refused(&site), expected);
+    assert!(!site.database().exists(), "nothing was made for a server that did not start");
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_database_of_ours_stays_as_it_is() {
+    let mut site = Site::new().await;
+    let text = "no database, but long enough to have a header of one. ".repeat(100);
+    site.home.write("messages.db", &text);
+    assert_eq!(refused(&site), "error: `messages.db` is not a database of coms\nhint: set DB_PATH to another file\n");
+    assert_eq!(site.home.read("messages.db"), text);
+
+    let other = connect(&site.home.join("other.db"), OpenFlags::SQLITE_OPEN_CREATE);
+    other.execute_batch("CREATE TABLE recipe (name TEXT); INSERT INTO recipe VALUES ('soup')").expect("SQL");
+    drop(other);
+    let before = fs::read(site.home.join("other.db")).expect("a file");
+    site.set("DB_PATH", "other.db");
+    assert_eq!(refused(&site), "error: `other.db` is not a database of coms\nhint: set DB_PATH to another file\n");
+    let table = connect(&site.home.join("other.db"), OpenFlags::empty());
+    let name: String = table.query_row("SELECT name FROM recipe", [], |row| row.get(0)).expect("a row");
+    assert_eq!(name, "soup");
+    drop(table);
+    assert!(fs::read(site.home.join("other.db")).expect("a file") == before, "it was changed");
+}
+
+#[tokio::test]
+async fn a_database_of_a_newer_program_or_of_another_server_is_left_alone() {
+    let mut site = Site::new().await;
+    let mut server = site.serve().await;
+    site.connect(&server, person(1)).await.post("kept").await;
+    server.terminate();
+    assert_eq!(server.wait().await, Some(0));
+
+    site.set("SERVER_ID", "00000000-0000-4000-8000-000000000001");
+    let stderr = refused(&site);
+    let owner = crate::support::server::SERVER_ID;
+    assert_eq!(
+        stderr,
+        format!("error: `messages.db` is the database of the server {owner}\nhint: check SERVER_ID and DB_PATH\n")
+    );
+    site.set("SERVER_ID", owner);
+    let newer = connect(&site.database(), OpenFlags::empty());
+    newer.pragma_update(None, "user_version", 1000).expect("a pragma");
+    drop(newer);
+    let stderr = refused(&site);
+    assert!(
+        stderr.starts_with("error: `messages.db` has schema 1000, and this coms knows schemas up to ")
+            && stderr.ends_with("\nhint: run the newer coms, or restore a backup made before it\n"),
+        "{stderr}"
+    );
+}
+
+#[tokio::test]
+async fn a_database_that_cannot_be_made_is_named() {
+    let mut site = Site::new().await;
+    site.home.write("file", "in the way");
+    fs::create_dir(site.home.join("folder")).expect("a directory");
+    for (path, expected) in [
+        ("file/messages.db", "error: cannot make the directory `file` for the database: "),
+        ("folder", "error: cannot open the database `folder`: "),
+    ] {
+        site.set("DB_PATH", path);
+        let stderr = refused(&site);
+        assert!(stderr.starts_with(expected), "{stderr}");
+        assert!(stderr.ends_with("\nhint: check DB_PATH, and that this user may write there\n"), "{stderr}");
+        assert_eq!(stderr.lines().count(), 2, "{stderr}");
+    }
+}
+
+#[tokio::test]
+async fn a_configuration_that_cannot_be_read_is_named() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let site = Site::new().await;
+    let path = site.home.write("locked.env", "PORT=1\n");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).expect("its mode");
+    if fs::read(&path).is_ok() {
+        // The privileged read everything; there is nothing to refuse.
+        return;
+    }
+    let run = run(&mut site.command(&["serve", "-e", "locked.env"]));
+    assert_eq!(run.code, Some(2), "{run:?}");
+    assert!(run.stderr.starts_with("error: the configuration file "), "{run:?}");
+}
+
+#[expect(clippy::disallowed_methods, reason = "another program's database, or another program at ours")]
+fn connect(path: &std::path::Path, create: OpenFlags) -> Connection {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | create;
+    Connection::open_with_flags(path, flags).expect("a database")
+}
