@@ -11,6 +11,7 @@ mod export;
 mod judgement;
 mod manifest;
 mod memory;
+mod patience;
 mod progress;
 mod report;
 mod stream;

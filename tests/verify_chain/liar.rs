@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{RawQuery, State};
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use coms::logchain::{Entry, EntryHash, EntryLine, Head, SealedEntry, SealedLine, SigningKey};
@@ -47,6 +47,15 @@ pub(crate) enum Manner {
     Stalls,
     /// Each answer breaks off after 100 entries.
     BreaksOff,
+    /// So many answers are 503, with a time to come again.
+    Busy(u32),
+    /// So many answers end after the first 30 entries or before.
+    EndsEarly(u32),
+    /// Answers end after the first 30 entries, and then there is no head any more.
+    Stops,
+    Stopped,
+    /// After the first answer there are but 40 entries, and a head for them.
+    RollsBack,
     /// Everything answers 404 but the manifest, which has no chain.
     NoChain,
     /// The manifest is HTML.
@@ -100,16 +109,38 @@ async fn manifest(State(lies): Shared) -> Response {
 
 async fn head(State(lies): Shared) -> Response {
     let lies = lies.lock().expect("unpoisoned").clone();
+    if lies.manner == Manner::Stopped {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    }
     let last = lies.entries.last().map_or(EntryHash::ZERO, |last| last.hash);
     let head = lies.head.unwrap_or(Head { length: lies.entries.len() as u64, hash: last });
     let server = lies.server_id.parse().unwrap_or_else(|_| SERVER_ID.parse().expect("a UUID"));
     axum::Json(head.sign(&lies.key, &server, Timestamp::from_unix_ms(1))).into_response()
 }
 
+/// How it answers this time, and what becomes of it until the next.
+fn turn(lies: &mut Lies) -> Lies {
+    let now = lies.clone();
+    match &mut lies.manner {
+        Manner::Busy(0) | Manner::EndsEarly(0) => lies.manner = Manner::Plain,
+        Manner::Busy(left) | Manner::EndsEarly(left) => *left -= 1,
+        Manner::Stops => lies.manner = Manner::Stopped,
+        Manner::RollsBack => lies.entries.truncate(40),
+        _ => {}
+    }
+    now
+}
+
 async fn entries(State(lies): Shared, RawQuery(query): RawQuery, headers: HeaderMap) -> Response {
-    let lies = lies.lock().expect("unpoisoned").clone();
+    let mut lies = turn(&mut lies.lock().expect("unpoisoned"));
+    match lies.manner {
+        Manner::Busy(1..) => return (StatusCode::SERVICE_UNAVAILABLE, [("retry-after", "1")]).into_response(),
+        Manner::EndsEarly(1..) | Manner::Stops | Manner::Stopped => lies.entries.truncate(30),
+        Manner::RollsBack => lies.entries.truncate(40),
+        _ => {}
+    }
     if lies.manner == Manner::Unauthorized && headers.contains_key("authorization") {
-        return axum::http::StatusCode::UNAUTHORIZED.into_response();
+        return StatusCode::UNAUTHORIZED.into_response();
     }
     let pairs = query.unwrap_or_default();
     let number = |name: &str| {

@@ -125,6 +125,37 @@ fn endless_malformed_and_stalling_answers_end_in_time() {
 }
 
 #[test]
+fn a_server_that_is_busy_or_starts_again_is_waited_for() {
+    for manner in [Manner::Busy(3), Manner::EndsEarly(6)] {
+        let (home, liar) = (Home::new(), Liar::start(Lies { manner, ..honest(50) }));
+        let (code, report) = verify(&home, &liar, &[]);
+        assert_eq!((code, &report["verdict"]), (Some(0), &"intact".into()), "{report}");
+    }
+}
+
+#[test]
+fn a_server_that_stops_is_not_called_a_liar() {
+    let (home, liar) = (Home::new(), Liar::start(honest(50)));
+    assert_eq!(verify(&home, &liar, &[]).0, Some(0));
+    liar.lie(|lies| lies.manner = Manner::Stops);
+    let (code, report) = verify(&home, &liar, &[]);
+    assert_eq!((code, &report["verdict"]), (Some(3), &"unknown".into()), "{report}");
+    assert!(report["notes"][0].as_str().expect("a note").contains("fewer entries than its head says"), "{report}");
+    // What is remembered stays, and the server is believed again when it is there.
+    liar.lie(|lies| lies.manner = Manner::Plain);
+    assert_eq!(verify(&home, &liar, &[]).1["new_since_last"], 0);
+}
+
+#[test]
+fn a_server_that_takes_its_head_back_is_convicted_by_its_signatures() {
+    let (home, liar) = (Home::new(), Liar::start(Lies { manner: Manner::RollsBack, ..honest(50) }));
+    let (code, report) = verify(&home, &liar, &[]);
+    assert_eq!((code, kinds(&report)), (Some(1), vec!["rolled_back", "gap"]), "{report}");
+    let detail = "the server signed a head of 50 entries, and then one of 40";
+    assert_eq!((&report["breaks"][0]["index"], &report["breaks"][0]["detail"]), (&40.into(), &detail.into()));
+}
+
+#[test]
 fn a_refused_token_is_no_reason_to_settle_for_less() {
     let (home, liar) = (Home::new(), Liar::start(Lies { manner: Manner::Unauthorized, ..honest(20) }));
     let arguments = ["verify-chain", "--manifest", &liar.url, "--no-state", "--token", "-"];

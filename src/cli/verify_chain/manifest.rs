@@ -12,8 +12,9 @@ use url::Url;
 use super::cause::words;
 use super::contents::Contents;
 use super::judgement::{Checked, Presented};
+use super::patience::{Patience, is_passing, retry_after};
 use super::report::{Level, Report};
-use super::stream::{EntryStream, Shown, client, refused};
+use super::stream::{ENDED, EntryStream, Shown, client, refused};
 use super::{Request, memory, progress};
 use crate::cli::{CliError, printable};
 use crate::ids::{ChainIndex, ServerId};
@@ -46,6 +47,8 @@ struct Routes {
 /// A server and where its log is.
 struct Server {
     client: Client,
+    /// How long it is waited for.
+    patience: Duration,
     manifest_url: Url,
     entries_url: Url,
     head_url: Url,
@@ -64,7 +67,7 @@ pub(super) async fn verify(request: &Request<'_>, url: &str, token: Option<Secre
 
 async fn verify_server(request: &Request<'_>, url: &str, token: Option<Secret>) -> Result<Report, CliError> {
     let server = Server::find(url, Duration::from_secs(request.args.timeout), token).await?;
-    let head: SignedHead = fetch(&server.client, &server.head_url, "the signed head").await?;
+    let head: SignedHead = server.head().await?;
     let judge = request.judge()?;
     let origin = server.manifest_url.origin().ascii_serialization();
     let presented = Presented {
@@ -90,7 +93,7 @@ impl Server {
     async fn find(url: &str, patience: Duration, token: Option<Secret>) -> Result<Self, CliError> {
         let manifest_url = manifest_url(url)?;
         let client = client(&manifest_url, patience)?;
-        let manifest: Manifest = fetch(&client, &manifest_url, "the manifest").await?;
+        let manifest: Manifest = fetch(&client, &manifest_url, patience, "the manifest").await?;
         let routes = manifest.log_chain.ok_or_else(|| {
             CliError::failed("the server does not offer its log: its manifest has no `log_chain`")
                 .hint("its operator can switch it on with FEATURE_LOG_CHAIN; the Go reference server can't")
@@ -106,7 +109,7 @@ impl Server {
         let id = manifest.server_id.parse().map_err(|error| {
             CliError::failed(format!("the manifest's `server_id` is none: {error}: {}", printable(&manifest.server_id)))
         })?;
-        Ok(Self { client, manifest_url, entries_url, head_url, id, key, token })
+        Ok(Self { client, patience, manifest_url, entries_url, head_url, id, key, token })
     }
 
     /// Streams the entries up to the signed head through the verifier. What is appended meanwhile is for the next time.
@@ -116,7 +119,7 @@ impl Server {
         options: VerifyOptions,
         head: &SignedHead,
     ) -> Result<Checked, CliError> {
-        let from = options.from;
+        let (from, key) = (options.from, options.key);
         let before = [options.remembered.map(|(index, _)| index), from.0.checked_sub(1).map(ChainIndex)];
         let before: BTreeSet<_> = before.into_iter().flatten().filter(|index| *index < from).collect();
         let mut verifier = Verifier::new(options, Verifier::all_cores());
@@ -131,20 +134,51 @@ impl Server {
             Some(token) if request.args.contents => Some(Contents::open(&self.manifest_url, token, from).await?),
             _ => None,
         };
-        let stream = self.stream(from, head.head.length);
+        let mut stream = self.stream(from, head.head.length);
         if head.head.length <= from.0 && self.token.is_some() {
             // There are no entries to ask for, and a wrong token is to be told all the same.
             stream.probe().await?;
         }
         let bar = progress::bar(request.globals, Some(head.head.length.saturating_sub(from.0)));
         let mut pass = Pass { verifier, contents, is_sealed: false, chain_time: Duration::ZERO };
-        pass.run(stream, &bar).await?;
+        pass.run(&mut stream, &bar).await?;
+        while stream.is_short() && self.is_worth_asking_again(head, &key, &mut pass).await? {
+            stream.ask_again();
+            let given = pass.verifier.entries();
+            pass.run(&mut stream, &bar).await?;
+            if pass.verifier.entries() == given {
+                break;
+            }
+        }
         bar.finish_and_clear();
         pass.finish().await
     }
 
+    async fn head(&self) -> Result<SignedHead, CliError> {
+        fetch(&self.client, &self.head_url, self.patience, "the signed head").await
+    }
+
+    /// Asks for the head again, after entries that ended before it. A server that stops or starts again looks like that
+    /// too: as long as it does not say how long its log is, nothing can be told. Once it has said so, it is there, and
+    /// what it still does not give is a gap; one that now says something else is convicted by its two signatures.
+    async fn is_worth_asking_again(
+        &self,
+        head: &SignedHead,
+        key: &PublicKey,
+        pass: &mut Pass,
+    ) -> Result<bool, CliError> {
+        let again =
+            self.head().await.map_err(|error| CliError::failed(format!("{ENDED}; then: {}", error.describe())))?;
+        let fault = contradiction(head, &again, key);
+        let is_none = fault.is_none();
+        if let Some(fault) = fault {
+            pass.verifier.note(fault);
+        }
+        Ok(is_none)
+    }
+
     fn stream(&self, from: ChainIndex, end: u64) -> EntryStream {
-        EntryStream::new(self.client.clone(), self.entries_url.clone(), self.token.clone(), from, end)
+        EntryStream::new(self.client.clone(), self.entries_url.clone(), self.token.clone(), from, end, self.patience)
     }
 
     /// Up to `count` entries from `from` on, as they are shown.
@@ -182,7 +216,7 @@ struct Pass {
 }
 
 impl Pass {
-    async fn run(&mut self, mut stream: EntryStream, bar: &ProgressBar) -> Result<(), CliError> {
+    async fn run(&mut self, stream: &mut EntryStream, bar: &ProgressBar) -> Result<(), CliError> {
         let mut batch = Vec::new();
         let mut resumed = Instant::now();
         while stream.next(&mut batch).await? {
@@ -236,6 +270,23 @@ impl Pass {
     }
 }
 
+/// What is wrong with a head that was signed after another one.
+fn contradiction(first: &SignedHead, again: &SignedHead, key: &PublicKey) -> Option<Break> {
+    let (then, now) = (first.head, again.head);
+    if !again.is_signed_by(key) {
+        Some(Break::overall(BreakKind::Signature, "the server's key did not sign the head that is shown"))
+    } else if now.length < then.length {
+        let detail = format!("the server signed a head of {} entries, and then one of {}", then.length, now.length);
+        Some(Break::at(ChainIndex(now.length), BreakKind::RolledBack, detail))
+    } else if now.length == then.length && now.hash != then.hash {
+        let index = then.last_index().unwrap_or(ChainIndex(0));
+        let detail = format!("the server signed two heads of {} entries: {} and {}", then.length, then.hash, now.hash);
+        Some(Break::at(index, BreakKind::Forked, detail))
+    } else {
+        None
+    }
+}
+
 /// Why they are not shown, nobody but the server can say; so it is no break, and not to be passed over either.
 fn unseen(count: u64) -> String {
     format!(
@@ -265,14 +316,20 @@ fn manifest_url(text: &str) -> Result<Url, CliError> {
     Ok(url)
 }
 
-/// Fetches and reads a small JSON answer.
-async fn fetch<T: DeserializeOwned>(client: &Client, url: &Url, what: &str) -> Result<T, CliError> {
+/// Fetches and reads a small JSON answer. A server that has none just now is asked again for as long as `patience`.
+async fn fetch<T: DeserializeOwned>(client: &Client, url: &Url, patience: Duration, what: &str) -> Result<T, CliError> {
     let failed = |error: reqwest::Error| {
         let hint = if error.is_connect() { "is the server running there, and its certificate good?" } else { "" };
         let failure = CliError::failed(format!("cannot read {what} from {url}: {}", words(&error)));
         if hint.is_empty() { failure } else { failure.hint(hint) }
     };
-    let mut response = client.get(url.clone()).send().await.map_err(failed)?;
+    let mut patience = Patience::new(patience);
+    let mut response = loop {
+        let response = client.get(url.clone()).send().await.map_err(failed)?;
+        if !is_passing(response.status()) || !patience.wait(retry_after(&response)).await {
+            break response;
+        }
+    };
     match response.status() {
         status if status.is_success() => {}
         StatusCode::NOT_FOUND if url.path().ends_with(MANIFEST) => {

@@ -7,6 +7,7 @@ use reqwest::{Client, Response, StatusCode};
 use url::Url;
 
 use super::cause::words;
+use super::patience::{Patience, is_passing, retry_after};
 use crate::cli::CliError;
 use crate::ids::ChainIndex;
 use crate::logchain::{Entry, EntryHash, EntryLine, SealedEntry, SealedLine};
@@ -14,12 +15,6 @@ use crate::secret::Secret;
 
 /// An entry's line has about 500 bytes.
 const MAX_LINE_BYTES: usize = 4096;
-
-/// How often in a row the connection may break without a single line having come.
-const TRIES: u32 = 4;
-
-/// The pause after the first failure; it doubles with each further one.
-const FIRST_PAUSE: Duration = Duration::from_millis(250);
 
 /// An entry as the server shows it.
 #[derive(Debug, Clone, Copy)]
@@ -81,7 +76,7 @@ pub(super) struct EntryStream {
     /// How many lines are still wanted.
     wanted: u64,
     open: Option<Open>,
-    failures: u32,
+    patience: Patience,
 }
 
 struct Open {
@@ -92,15 +87,24 @@ struct Open {
 
 /// Why a connection gave no more.
 enum Broken {
-    /// It may work the next time.
-    Passing(String),
+    /// It may work the next time, which may be after the time that the server asked for.
+    Passing(String, Option<Duration>),
     /// It won't.
     Final(CliError),
 }
 
 impl EntryStream {
-    pub(super) fn new(client: Client, url: Url, token: Option<Secret>, from: ChainIndex, length: u64) -> Self {
-        Self { client, url, token, next: from, wanted: length.saturating_sub(from.0), open: None, failures: 0 }
+    /// The entries from `from` on until there are `length`, from a server that is waited for as long as `patience`.
+    pub(super) fn new(
+        client: Client,
+        url: Url,
+        token: Option<Secret>,
+        from: ChainIndex,
+        length: u64,
+        patience: Duration,
+    ) -> Self {
+        let wanted = length.saturating_sub(from.0);
+        Self { client, url, token, next: from, wanted, open: None, patience: Patience::new(patience) }
     }
 
     /// Appends the next entries to `batch`. False at the end: all came that were wanted, or the server gives no more.
@@ -110,30 +114,37 @@ impl EntryStream {
             let broken = match self.read(batch).await {
                 Ok(()) => None,
                 Err(Broken::Final(error)) => return Err(error),
-                Err(Broken::Passing(problem)) => Some(problem),
+                Err(Broken::Passing(problem, asked)) => Some((problem, asked)),
             };
             if batch.len() > before {
-                self.failures = 0;
+                self.patience.renew();
                 self.open = self.open.take().filter(|_| broken.is_none());
                 return Ok(true);
             }
-            let Some(problem) = broken else { continue };
+            let Some((problem, asked)) = broken else { continue };
             self.open = None;
-            self.failures += 1;
-            if self.failures >= TRIES {
-                // An end without an error, again and again, is the server's word that there is no more.
+            if !self.patience.wait(asked).await {
                 return if problem == ENDED { Ok(false) } else { Err(CliError::failed(problem)) };
             }
-            tokio::time::sleep(FIRST_PAUSE * 2_u32.pow(self.failures - 1)).await;
         }
         Ok(false)
+    }
+
+    /// Whether the server gave fewer entries than were wanted: an end without an error, again and again.
+    pub(super) fn is_short(&self) -> bool {
+        self.wanted > 0
+    }
+
+    /// Goes on asking for what did not come.
+    pub(super) fn ask_again(&mut self) {
+        self.patience.renew();
     }
 
     /// Asks for what is wanted, and reads none of it: whether the server takes the token.
     pub(super) async fn probe(&self) -> Result<(), CliError> {
         match self.request().await {
             Ok(_) => Ok(()),
-            Err(Broken::Passing(problem)) => Err(CliError::failed(problem)),
+            Err(Broken::Passing(problem, _)) => Err(CliError::failed(problem)),
             Err(Broken::Final(error)) => Err(error),
         }
     }
@@ -145,8 +156,8 @@ impl EntryStream {
         let Some(open) = &mut self.open else { return Ok(()) };
         let chunk = match open.response.chunk().await {
             Ok(Some(chunk)) => chunk,
-            Ok(None) => return Err(Broken::Passing(ENDED.to_owned())),
-            Err(error) => return Err(Broken::Passing(format!("the entries broke off: {}", words(&error)))),
+            Ok(None) => return Err(Broken::Passing(ENDED.to_owned(), None)),
+            Err(error) => return Err(Broken::Passing(format!("the entries broke off: {}", words(&error)), None)),
         };
         open.rest.extend_from_slice(&chunk);
         let mut start = 0;
@@ -181,18 +192,19 @@ impl EntryStream {
         let response = request
             .send()
             .await
-            .map_err(|error| Broken::Passing(format!("cannot read the entries: {}", words(&error))))?;
+            .map_err(|error| Broken::Passing(format!("cannot read the entries: {}", words(&error)), None))?;
         match response.status() {
             StatusCode::OK => Ok(response),
-            status if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
-                Err(Broken::Passing(format!("cannot read the entries: the server answered {status}")))
+            status if is_passing(status) => {
+                let problem = format!("cannot read the entries: the server answered {status}");
+                Err(Broken::Passing(problem, retry_after(&response)))
             }
             status => Err(Broken::Final(refused("the entries", status))),
         }
     }
 }
 
-const ENDED: &str = "the server gives fewer entries than its head says";
+pub(super) const ENDED: &str = "the server gives fewer entries than its head says";
 
 /// What a status other than 200 means.
 pub(super) fn refused(what: &str, status: StatusCode) -> CliError {

@@ -1,0 +1,63 @@
+//! How long a verifier waits for a server that does not answer as it should: it may be starting again, or busy.
+
+use std::time::Duration;
+
+use reqwest::header::RETRY_AFTER;
+use reqwest::{Response, StatusCode};
+use tokio::time::{Instant, sleep};
+
+/// How often at least it is tried, whatever the time.
+const TRIES: u32 = 4;
+
+/// The pause after the first failure; it doubles with each further one, up to the longest.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(4);
+
+/// The longest pause that a server gets when it asks for one.
+const LONGEST_ASKED: Duration = Duration::from_secs(30);
+
+/// How many times as long a server is waited for that says when to come again.
+const ASKED_FACTOR: u32 = 4;
+
+/// The failures since something last came.
+pub(super) struct Patience {
+    /// How long they may go on.
+    window: Duration,
+    since: Instant,
+    failures: u32,
+}
+
+impl Patience {
+    /// Gives up after `window` in which nothing came.
+    pub(super) fn new(window: Duration) -> Self {
+        Self { window, since: Instant::now(), failures: 0 }
+    }
+
+    /// Something came: it all begins anew.
+    pub(super) fn renew(&mut self) {
+        *self = Self::new(self.window);
+    }
+
+    /// Waits before the next try, for as long as the server asked for if it did. False: it has been tried enough.
+    pub(super) async fn wait(&mut self, asked: Option<Duration>) -> bool {
+        self.failures += 1;
+        let window = if asked.is_some() { self.window * ASKED_FACTOR } else { self.window };
+        if self.failures >= TRIES && self.since.elapsed() >= window {
+            return false;
+        }
+        let doubled = FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(self.failures - 1)).min(LONGEST_PAUSE);
+        sleep(asked.map_or(doubled, |asked| asked.clamp(FIRST_PAUSE, LONGEST_ASKED))).await;
+        true
+    }
+}
+
+/// Whether a server that answers like this may answer otherwise in a while.
+pub(super) fn is_passing(status: StatusCode) -> bool {
+    status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS
+}
+
+/// When to come again, as the server says. A date in place of seconds is as good as nothing.
+pub(super) fn retry_after(response: &Response) -> Option<Duration> {
+    let seconds = response.headers().get(RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
+    Some(Duration::from_secs(seconds))
+}
