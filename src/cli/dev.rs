@@ -76,17 +76,9 @@ impl Dev {
         let server =
             Server::start(listener, serve::options(config)?).await.map_err(|error| serve::start_error(&error))?;
         self.print(&invitation)?;
-        let failure = tokio::select! {
-            () = stop.received() => None,
-            failure = server.failure() => Some(failure),
-        };
-        let in_time = server.drain().await;
+        let end = server.run_until(stop.received()).await;
         central.stop().await;
-        match failure {
-            Some(failure) => Err(CliError::failed(format!("the server could not go on: {failure}"))),
-            None if in_time => Ok(Exit::Done),
-            None => Err(CliError::failed("the server ended before all connections had")),
-        }
+        serve::exit(end)
     }
 
     fn print(&self, invitation: &Invitation) -> io::Result<()> {

@@ -8,7 +8,7 @@ use super::stop_signal::StopSignal;
 use super::{CliError, Exit, Globals, SettingsArgs};
 use crate::central::Heartbeat;
 use crate::config::ServerConfig;
-use crate::server::{Profile, Server, ServerOptions, StartError, listen};
+use crate::server::{End, Profile, Server, ServerOptions, StartError, listen};
 use crate::storage::{LockError, StorageError};
 use crate::telemetry;
 use crate::time::Clock;
@@ -47,18 +47,20 @@ async fn serve(config: ServerConfig) -> Result<Exit, CliError> {
     let listener = listen(host, port).map_err(|error| port_error(port, &error))?;
     let server = Server::start(listener, options(config)?).await.map_err(|error| start_error(&error))?;
     tracing::info!(address = %server.address(), version = env!("CARGO_PKG_VERSION"), "server is listening");
-    tokio::select! {
-        () = stop.received() => {}
-        failure = server.failure() => {
-            return Err(CliError::failed(format!("storage failed: {failure}"))
-                .hint("the server stopped so that nothing is acknowledged that the disk may not hold; check the disk, then start again"));
+    exit(server.run_until(stop.received()).await)
+}
+
+/// What is said when a server has ended.
+pub(super) fn exit(end: End) -> Result<Exit, CliError> {
+    match end {
+        End::Stopped => tracing::info!("server stopped"),
+        End::Overdue => tracing::warn!("server stopped before all connections had ended"),
+        End::Failed(failure) => {
+            return Err(CliError::failed(format!("storage failed: {failure}")).hint(
+                "the server stopped so that nothing is acknowledged that the disk may not hold; check the disk, then \
+                 start again",
+            ));
         }
-    }
-    tracing::info!("server is draining");
-    if server.drain().await {
-        tracing::info!("server stopped");
-    } else {
-        tracing::warn!("server stopped before all connections had ended");
     }
     Ok(Exit::Done)
 }

@@ -30,7 +30,7 @@ pub(super) async fn connect(
     RawQuery(query): RawQuery,
     request: Request,
 ) -> Response {
-    match admit(&shared, query.as_deref(), request.headers()) {
+    match admit(&shared, query.as_deref(), request.headers()).await {
         Ok((claims, place, accept)) => {
             slot.release();
             upgrade(request, shared, claims, place, &accept)
@@ -39,7 +39,7 @@ pub(super) async fn connect(
     }
 }
 
-fn admit(
+async fn admit(
     shared: &Arc<Shared>,
     query: Option<&str>,
     headers: &HeaderMap,
@@ -48,7 +48,7 @@ fn admit(
         return Err(Box::new(error(StatusCode::SERVICE_UNAVAILABLE, "shutting_down")));
     }
     let token = token(query, headers).ok_or_else(|| error(StatusCode::UNAUTHORIZED, "missing_token"))?;
-    let claims = shared.verifier.verify(&token, shared.clock.now()).map_err(|why| {
+    let claims = shared.verify(&token).await.map_err(|why| {
         tracing::debug!(%why, "connection refused");
         error(StatusCode::UNAUTHORIZED, "invalid_token")
     })?;
@@ -104,8 +104,8 @@ fn upgrade(mut request: Request, shared: Arc<Shared>, claims: Claims, place: Pla
     else {
         return error(StatusCode::BAD_REQUEST, "bad_handshake");
     };
-    let connections = shared.connections.clone();
-    connections.spawn(async move {
+    let (connections, overdue) = (shared.connections.clone(), shared.overdue.clone());
+    connections.spawn(overdue.run_until_cancelled_owned(async move {
         // The client went away before it had its answer: nothing to do.
         let Ok(upgraded) = on_upgrade.await else { return };
         let Ok(parts) = upgraded.downcast::<TokioIo<TcpStream>>() else {
@@ -115,7 +115,7 @@ fn upgrade(mut request: Request, shared: Arc<Shared>, claims: Claims, place: Pla
         tracing::debug!(user_id = %claims.user_id, "connection opened");
         Connection::run(parts.io.into_inner(), parts.read_buf, claims, shared, place).await;
         tracing::debug!(user_id = %claims.user_id, "connection closed");
-    });
+    }));
     let headers = [
         (CONNECTION, HeaderValue::from_static("Upgrade")),
         (UPGRADE, HeaderValue::from_static("websocket")),

@@ -17,15 +17,16 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
+use super::attendance::Attendance;
 use super::frame::{CloseCode, Decoder, Incoming, write_close, write_ping, write_pong, write_text};
 use super::frame_log::{FellBehind, Piece};
-use super::hub::{Joined, Urgency};
+use super::hub::Joined;
 use super::outbox::Outbox;
 use super::session::{Session, Turn};
 use super::shared::{Place, Shared};
 use crate::central::Claims;
 use crate::ids::ChainIndex;
-use crate::protocol::{Event, Hello, Reason, frame_text};
+use crate::protocol::{Hello, Reason, frame_text};
 
 /// How often the server pings, and after how long a silence it drops a peer (PROTOCOL.md, section 3).
 const PING_INTERVAL: Duration = Duration::from_secs(50);
@@ -63,6 +64,8 @@ pub(super) struct Connection {
     cursor: u64,
     /// Taken and not yet written; the first piece may be partly written.
     unsent: VecDeque<Piece>,
+    /// How many bytes of answers, which nobody shares, were taken since there was nothing unsent.
+    unsent_answers: usize,
     /// Whether the first piece is partly written: a frame must be finished before another starts.
     is_within_piece: bool,
     /// The last chain entry that was written completely.
@@ -71,17 +74,15 @@ pub(super) struct Connection {
     draining: watch::Receiver<bool>,
     last_heard: Instant,
     next_ping: Instant,
+    _attendance: Attendance,
     _place: Place,
 }
 
 impl Connection {
     /// Runs a connection that has just been upgraded, until it ends. `early` are bytes that came with the handshake.
     pub(super) async fn run(stream: TcpStream, early: Bytes, claims: Claims, shared: Arc<Shared>, place: Place) {
-        let Joined { cursor, head, woken } = shared.hub.join();
-        let (online, came) = shared.presence.enter(claims.user_id);
-        if came {
-            shared.announce(&Event::Presence { user_id: claims.user_id, joined: true }, Urgency::Presence);
-        }
+        let (attendance, joined, online) = Attendance::begin(shared.clone(), claims.user_id);
+        let Joined { cursor, head, woken } = joined;
         let now = Instant::now();
         let outbox = Arc::new(Outbox::default());
         let session = Session::new(claims, shared.clone(), outbox.clone());
@@ -96,6 +97,7 @@ impl Connection {
             decoder,
             cursor,
             unsent: VecDeque::new(),
+            unsent_answers: 0,
             is_within_piece: false,
             sent_index: head.last_index(),
             woken,
@@ -103,6 +105,7 @@ impl Connection {
             last_heard: now,
             next_ping: now + PING_INTERVAL,
             shared,
+            _attendance: attendance,
             _place: place,
         });
         connection.greet(&Hello {
@@ -116,14 +119,6 @@ impl Connection {
             let patience = if code == CloseCode::TooSlow { SLOW_CLOSE_TIMEOUT } else { CLOSE_TIMEOUT };
             // Whoever does not take its leave in time is gone all the same.
             timeout(patience, connection.close(code, &reason)).await.ok();
-        }
-        connection.depart(claims);
-    }
-
-    fn depart(&self, claims: Claims) {
-        self.shared.hub.leave();
-        if self.shared.presence.leave(claims.user_id) {
-            self.shared.announce(&Event::Presence { user_id: claims.user_id, joined: false }, Urgency::Presence);
         }
     }
 
@@ -186,7 +181,7 @@ impl Connection {
     fn may_read(&self) -> bool {
         self.session.takes_requests()
             && !*self.draining.borrow()
-            && self.outbox.bytes() < self.shared.bounds.max_queue_bytes
+            && self.unsent_answers + self.outbox.bytes() < self.shared.bounds.max_queue_bytes
     }
 
     fn read(&mut self) -> Result<(), Ending> {
@@ -233,6 +228,7 @@ impl Connection {
     fn flush(&mut self) -> Result<(), Ending> {
         loop {
             if self.unsent.is_empty() {
+                self.unsent_answers = 0;
                 self.gather()?;
                 if self.unsent.is_empty() {
                     self.unsent = VecDeque::new();
@@ -266,6 +262,7 @@ impl Connection {
                 let taken = self.shared.hub.take(&mut self.cursor, Some(after), user, &mut self.unsent);
                 taken.map_err(|FellBehind| self.too_slow())?;
             }
+            self.unsent_answers += queued.bytes.len();
             self.unsent.push_back(Piece { bytes: queued.bytes, chain_index: None });
         }
         if self.unsent.is_empty() {

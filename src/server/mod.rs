@@ -4,6 +4,7 @@
 //! serves; [`Server::drain`] ends it without losing anything.
 
 mod accept;
+mod attendance;
 mod connect;
 mod connection;
 mod frame;
@@ -27,9 +28,10 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::hub::Hub;
@@ -49,6 +51,9 @@ pub use shared::Profile;
 
 /// How many connections to the database read at the same time.
 const READERS: usize = 4;
+
+/// The part of the time for draining that is kept for the writer's last commit.
+const LAST_COMMIT_SHARE: u32 = 10;
 
 /// What a server is started with.
 pub struct ServerOptions {
@@ -93,6 +98,17 @@ pub enum StartError {
     Listener(std::io::Error),
 }
 
+/// How a server has ended. What it had accepted is stored, unless storage failed.
+#[derive(Debug)]
+pub enum End {
+    /// As it should.
+    Stopped,
+    /// Some connections had to be cut off.
+    Overdue,
+    /// Storage failed, and this is why.
+    Failed(String),
+}
+
 /// A running server.
 pub struct Server {
     address: SocketAddr,
@@ -133,6 +149,7 @@ impl Server {
         let max_history = u32::try_from(profile.features.max_history).unwrap_or(u32::MAX);
         let shared = Arc::new(Shared {
             verifier: TokenVerifier::new(profile.server_id.clone(), &central_keys),
+            verifying: Semaphore::new(1),
             central: heartbeat.state(),
             log_streams: Arc::new(Semaphore::new(log_chain::MAX_STREAMS)),
             readers: readers.clone(),
@@ -148,6 +165,7 @@ impl Server {
             writer: writer.state(),
             draining: watch::Sender::new(false),
             connections: TaskTracker::new(),
+            overdue: CancellationToken::new(),
             open_connections: AtomicUsize::new(0),
         });
         let mut tasks = JoinSet::new();
@@ -164,8 +182,23 @@ impl Server {
         self.address
     }
 
+    /// Serves until `stop` is ready or storage fails, then drains.
+    pub async fn run_until(self, stop: impl Future<Output = ()>) -> End {
+        let failure = tokio::select! {
+            () = stop => None,
+            failure = self.failure() => Some(failure),
+        };
+        tracing::info!("server is draining");
+        let in_time = self.drain().await;
+        match failure {
+            Some(failure) => End::Failed(failure),
+            None if in_time => End::Stopped,
+            None => End::Overdue,
+        }
+    }
+
     /// Waits until the writer has given up; says why. As long as all is well, this does not end.
-    pub async fn failure(&self) -> String {
+    async fn failure(&self) -> String {
         let mut state = self.shared.writer.clone();
         let failed = state.wait_for(|state| matches!(state, WriterState::Failed(_))).await;
         match failed.as_deref() {
@@ -176,18 +209,26 @@ impl Server {
 
     /// Stops: no new connections; what was accepted is committed and acknowledged; connections close with 1001.
     ///
-    /// Returns whether everything ended in time.
+    /// Returns whether everything ended in time; what did not is cut off.
     pub async fn drain(mut self) -> bool {
+        let deadline = Instant::now() + self.shared.bounds.drain_timeout;
+        let last_commit = self.shared.bounds.drain_timeout / LAST_COMMIT_SHARE;
         self.shared.draining.send_replace(true);
-        self.shared.connections.close();
-        let in_time = timeout(self.shared.bounds.drain_timeout, self.shared.connections.wait()).await.is_ok();
+        let connections = &self.shared.connections;
+        connections.close();
+        let in_time = timeout_at(deadline - last_commit, connections.wait()).await.is_ok();
+        self.shared.overdue.cancel();
+        connections.wait().await;
         self.tasks.shutdown().await;
+        let (done, finished) = oneshot::channel();
         let (writer, lock) = (self.writer, self.lock);
-        let finished = tokio::task::spawn_blocking(move || {
+        // A thread of its own: a disk that hangs must not hold up the end of the process.
+        std::thread::spawn(move || {
             writer.finish();
             drop(lock);
+            done.send(()).ok();
         });
-        finished.await.is_ok() && in_time
+        timeout_at(deadline.max(Instant::now() + last_commit), finished).await.is_ok_and(|done| done.is_ok()) && in_time
     }
 }
 

@@ -38,6 +38,11 @@ impl Outbox {
         self.unanswered.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Takes that back: the writer did not get it.
+    pub(super) fn cancel_answer(&self) {
+        self.unanswered.fetch_sub(1, Ordering::Release);
+    }
+
     /// How many answers of the writer are still to come.
     pub(super) fn unanswered(&self) -> usize {
         self.unanswered.load(Ordering::Acquire)

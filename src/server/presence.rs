@@ -10,25 +10,29 @@ use crate::ids::UserId;
 pub(super) struct Presence(Mutex<HashMap<UserId, usize>>);
 
 impl Presence {
-    /// Counts a connection in. Says how many users are online now, and whether this one came just now.
-    pub(super) fn enter(&self, user: UserId) -> (usize, bool) {
+    /// Counts a connection in, and calls `came` if it is the user's first. Returns how many users are online now.
+    ///
+    /// It is called while nobody else can be counted, so that comings and goings are told in the order of counting: of a
+    /// phone that connects anew, the leaving is never told last.
+    pub(super) fn enter(&self, user: UserId, came: impl FnOnce()) -> usize {
         let mut users = self.users();
         let connections = users.entry(user).or_default();
         *connections += 1;
-        let came = *connections == 1;
-        (users.len(), came)
+        if *connections == 1 {
+            came();
+        }
+        users.len()
     }
 
-    /// Counts a connection out. Says whether it was the user's last.
-    pub(super) fn leave(&self, user: UserId) -> bool {
+    /// Counts a connection out, and calls `went` if it was the user's last, in the same way.
+    pub(super) fn leave(&self, user: UserId, went: impl FnOnce()) {
         let mut users = self.users();
-        let Some(connections) = users.get_mut(&user) else { return false };
+        let Some(connections) = users.get_mut(&user) else { return };
         *connections -= 1;
-        let went = *connections == 0;
-        if went {
+        if *connections == 0 {
             users.remove(&user);
+            went();
         }
-        went
     }
 
     /// How many users are online.
@@ -38,5 +42,30 @@ impl Presence {
 
     fn users(&self) -> MutexGuard<'_, HashMap<UserId, usize>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn comings_and_goings_are_told_in_the_order_of_counting() {
+        let (presence, told) = (Presence::default(), Mutex::new(Vec::new()));
+        let user = UserId::from_bytes([1; 16]);
+        let tell = |came: bool| told.lock().expect("nobody panics").push(came);
+        std::thread::scope(|threads| {
+            for _ in 0..4 {
+                threads.spawn(|| {
+                    for _ in 0..2_000 {
+                        presence.enter(user, || tell(true));
+                        presence.leave(user, || tell(false));
+                    }
+                });
+            }
+        });
+        let told = told.into_inner().expect("nobody panics");
+        assert!(told.iter().enumerate().all(|(place, came)| *came == (place % 2 == 0)), "somebody came twice in a row");
+        assert_eq!((told.len() % 2, presence.online()), (0, 0));
     }
 }

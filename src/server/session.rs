@@ -49,6 +49,8 @@ enum Job {
     Answer(Pin<Box<dyn Future<Output = Answer> + Send>>, Box<str>),
     /// The writer's queue is full; a place in it is waited for.
     Place(Pin<Box<PlaceInQueue>>, Action, Box<str>),
+    /// A new token is being checked.
+    Renewal(Pin<Box<dyn Future<Output = Option<Claims>> + Send>>, Box<str>),
 }
 
 type PlaceInQueue = dyn Future<Output = Result<OwnedPermit<Command<ReplyTo>>, SendError<()>>> + Send;
@@ -108,6 +110,13 @@ impl Session {
                     }
                 }
             }
+            Some(Job::Renewal(check, _)) => {
+                let claims = check.await;
+                if let Some(Job::Renewal(_, request_id)) = self.job.take() {
+                    let answer = self.renew(claims);
+                    self.answer(&answer, &request_id);
+                }
+            }
         }
     }
 
@@ -154,12 +163,12 @@ impl Session {
         match commands.try_send(self.to_command(action, request_id)) {
             Ok(()) => {}
             Err(TrySendError::Full(command)) => {
-                self.outbox.put_answers(0, Vec::new(), 1);
+                self.outbox.cancel_answer();
                 let place = Box::pin(commands.reserve_owned());
                 self.job = Some(Job::Place(place, command.action, command.reply.request_id));
             }
             Err(TrySendError::Closed(command)) => {
-                self.outbox.put_answers(0, Vec::new(), 1);
+                self.outbox.cancel_answer();
                 self.refuse_stopping(&command.reply.request_id);
             }
         }
@@ -194,8 +203,10 @@ impl Session {
             // No further events exist yet; an unknown name is no fault, so that clients can ask any server.
             Request::Subscribe { .. } => return self.answer(&Answer::Subscribed { events: Vec::new() }, &request_id),
             Request::Renew { token } => {
-                let answer = self.renew(&token);
-                return self.answer(&answer, &request_id);
+                let shared = self.shared.clone();
+                let check = Box::pin(async move { shared.verify(&token).await.ok() });
+                self.job = Some(Job::Renewal(check, request_id));
+                return;
             }
             Request::Action(action) => return self.command(action, request_id),
             Request::Typing(typing) => return self.typing(&typing),
@@ -203,9 +214,9 @@ impl Session {
         self.job = Some(Job::Answer(answer, request_id));
     }
 
-    fn renew(&mut self, token: &str) -> Answer {
-        match self.shared.verifier.verify(token, self.shared.clock.now()) {
-            Ok(claims) if claims.user_id == self.claims.user_id => {
+    fn renew(&mut self, claims: Option<Claims>) -> Answer {
+        match claims {
+            Some(claims) if claims.user_id == self.claims.user_id => {
                 self.claims = claims;
                 self.next_check = Instant::now();
                 Answer::Renewed { session_expires_at: claims.expires_at }

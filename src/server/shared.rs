@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::{Semaphore, mpsc, watch};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::frame::write_text;
@@ -11,7 +12,7 @@ use super::frame_log::Frames;
 use super::hub::{Hub, Urgency};
 use super::presence::Presence;
 use super::publisher::ReplyTo;
-use crate::central::{CentralState, TokenVerifier};
+use crate::central::{CentralState, Claims, TokenError, TokenVerifier};
 use crate::channels::{Command, Directory, Reading, WriterState};
 use crate::config::{Bounds, Features, Origins, SessionExpiry};
 use crate::ids::ServerId;
@@ -43,6 +44,8 @@ pub(super) struct Shared {
     pub(super) signing_key: Arc<SigningKey>,
     pub(super) clock: Clock,
     pub(super) verifier: TokenVerifier,
+    /// Tokens are checked one after the other, so that a flood of bad ones leaves the other processors to everyone else.
+    pub(super) verifying: Semaphore,
     pub(super) central: watch::Receiver<CentralState>,
     pub(super) hub: Arc<Hub>,
     pub(super) presence: Presence,
@@ -57,7 +60,9 @@ pub(super) struct Shared {
     pub(super) writer: watch::Receiver<WriterState>,
     /// True from the moment in which the server begins to stop.
     pub(super) draining: watch::Sender<bool>,
+    /// The tasks of connections, and what ends those that do not end by themselves.
     pub(super) connections: TaskTracker,
+    pub(super) overdue: CancellationToken,
     pub(super) open_connections: AtomicUsize,
 }
 
@@ -70,6 +75,13 @@ impl Shared {
         frames.push(event.not_for(), None, |out| write_text(out, &text));
         self.hub.append(&frames, None, urgency);
         self.hub.wake();
+    }
+
+    /// Whose token this is, and until when.
+    pub(super) async fn verify(&self, token: &str) -> Result<Claims, TokenError> {
+        // It is never closed.
+        let _turn = self.verifying.acquire().await;
+        self.verifier.verify(token, self.clock.now())
     }
 
     pub(super) fn is_draining(&self) -> bool {
