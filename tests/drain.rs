@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 use tokio::net::TcpStream;
 
 use crate::support::chain::check_chain;
-use crate::support::client::{CREATE, Client, Heard};
+use crate::support::client::{CREATE, Client, HISTORY, Heard};
 use crate::support::person;
 use crate::support::process::Site;
-use crate::support::raw::RawClient;
+use crate::support::raw::{FIN, RawClient, TEXT, masked};
 use crate::support::server::PUBLIC_KEY;
 
 /// How long a server that is told to stop may take.
@@ -87,7 +87,12 @@ async fn nobody_who_does_not_listen_keeps_the_program_from_ending() {
     let mut site = Site::new().await;
     site.set("DRAIN_TIMEOUT_SECS", "1");
     let mut server = site.serve().await;
-    let deaf = RawClient::connect(&server.address, &site.token(person(1))).await;
+    site.connect(&server, person(1)).await.post(&"😀".repeat(4000)).await;
+    // Answers pile up for it that it will never take.
+    let mut deaf = RawClient::connect(&server.address, &site.token(person(1))).await;
+    let history = json!({ "t": HISTORY, "id": "x", "d": { "channel_id": "general" } }).to_string();
+    let sent = deaf.flood(&masked(FIN | TEXT, history.as_bytes()).repeat(50), 10_000).await;
+    assert!(sent < 10_000);
     let silent = TcpStream::connect(&server.address).await.expect("a connection");
     server.terminate();
     let told = Instant::now();

@@ -19,6 +19,8 @@ mod drain;
 mod export;
 mod frames;
 mod generated;
+#[cfg(unix)]
+mod gone;
 mod hostile;
 mod http;
 #[cfg(unix)]
