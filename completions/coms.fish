@@ -40,6 +40,8 @@ complete -c coms -n "__fish_coms_needs_command" -f -a "serve" -d 'Run the server
 complete -c coms -n "__fish_coms_needs_command" -f -a "verify-chain" -d 'Check that a server\'s log is whole, signed, and still the one that was seen before'
 complete -c coms -n "__fish_coms_needs_command" -f -a "search" -d 'Find messages by what they say, newest first'
 complete -c coms -n "__fish_coms_needs_command" -f -a "export" -d 'Take messages away: as JSON Lines, as CSV, or as pages that any browser shows'
+complete -c coms -n "__fish_coms_needs_command" -f -a "backup" -d 'Make a backup of the database, a server running on it or not'
+complete -c coms -n "__fish_coms_needs_command" -f -a "restore" -d 'Bring a backup back, as the configured database'
 complete -c coms -n "__fish_coms_needs_command" -f -a "token" -d 'Issue and revoke tokens'
 complete -c coms -n "__fish_coms_needs_command" -f -a "chat" -d 'Talk on a server, from a terminal or a script'
 complete -c coms -n "__fish_coms_needs_command" -f -a "completions" -d 'Print the completions for a shell'
@@ -143,6 +145,38 @@ never\t''"
 complete -c coms -n "__fish_coms_using_subcommand export" -s q -l quiet -d 'Print less: results and errors only'
 complete -c coms -n "__fish_coms_using_subcommand export" -s v -l verbose -d 'Print more; twice for everything'
 complete -c coms -n "__fish_coms_using_subcommand export" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c coms -n "__fish_coms_using_subcommand backup" -s o -l output -d 'Write this file, which must not be there yet; in a folder it is named for the server and the time; `-` is standard output' -r -F
+complete -c coms -n "__fish_coms_using_subcommand backup" -l keep -d 'Afterwards keep only so many backups of this server in the folder, the newest' -r
+complete -c coms -n "__fish_coms_using_subcommand backup" -l passphrase-file -d 'Encrypt it with the passphrase in this file; `-` is standard input' -r -F
+complete -c coms -n "__fish_coms_using_subcommand backup" -l recipient -d 'Encrypt it so that only the key of this age recipient opens it; repeated, the key of any of them' -r
+complete -c coms -n "__fish_coms_using_subcommand backup" -l scratch -d 'Where the copy lies until it is compressed; it takes as much room as the database [default: beside the database]' -r -F
+complete -c coms -n "__fish_coms_using_subcommand backup" -l db -d 'Read this database [default: the configured one]' -r -F
+complete -c coms -n "__fish_coms_using_subcommand backup" -s e -l env-file -d 'Read the configuration from this file, which must exist [default: `.env` if there is one]' -r -F
+complete -c coms -n "__fish_coms_using_subcommand backup" -l color -d 'When to colour what is printed' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c coms -n "__fish_coms_using_subcommand backup" -l include-secrets -d 'Also take the `.env` file with the keys, so that the backup alone brings the server back; it is encrypted then'
+complete -c coms -n "__fish_coms_using_subcommand backup" -l encrypt -d 'Encrypt it with a passphrase, which is asked for'
+complete -c coms -n "__fish_coms_using_subcommand backup" -l no-check -d 'Do not check the copy: faster, and a damage of the database goes unnoticed'
+complete -c coms -n "__fish_coms_using_subcommand backup" -l json -d 'Print one JSON object'
+complete -c coms -n "__fish_coms_using_subcommand backup" -s q -l quiet -d 'Print less: results and errors only'
+complete -c coms -n "__fish_coms_using_subcommand backup" -s v -l verbose -d 'Print more; twice for everything'
+complete -c coms -n "__fish_coms_using_subcommand backup" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c coms -n "__fish_coms_using_subcommand restore" -l passphrase-file -d 'The passphrase of an encrypted backup is in this file; `-` is standard input; without it, it is asked for' -r -F
+complete -c coms -n "__fish_coms_using_subcommand restore" -l identity-file -d 'The age identity (`AGE-SECRET-KEY-1…`) that opens the backup is in this file; repeated, any of them' -r -F
+complete -c coms -n "__fish_coms_using_subcommand restore" -l state -d 'What `coms verify-chain` remembers is in this file' -r -F
+complete -c coms -n "__fish_coms_using_subcommand restore" -s e -l env-file -d 'Read the configuration from this file, which must exist [default: `.env` if there is one]' -r -F
+complete -c coms -n "__fish_coms_using_subcommand restore" -l color -d 'When to colour what is printed' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c coms -n "__fish_coms_using_subcommand restore" -l dry-run -d 'Only check it, and say what would be done; a server may be running'
+complete -c coms -n "__fish_coms_using_subcommand restore" -l force -d 'Replace the database that is there; it is kept beside the new one'
+complete -c coms -n "__fish_coms_using_subcommand restore" -l accept-breaks -d 'Take the backup even though its log has faults'
+complete -c coms -n "__fish_coms_using_subcommand restore" -l only-env -d 'Only write the configuration in the backup, to `.env` or the file named with `-e`, which must not be there yet'
+complete -c coms -n "__fish_coms_using_subcommand restore" -l json -d 'Print one JSON object'
+complete -c coms -n "__fish_coms_using_subcommand restore" -s q -l quiet -d 'Print less: results and errors only'
+complete -c coms -n "__fish_coms_using_subcommand restore" -s v -l verbose -d 'Print more; twice for everything'
+complete -c coms -n "__fish_coms_using_subcommand restore" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c coms -n "__fish_coms_using_subcommand token; and not __fish_seen_subcommand_from auditor help" -l color -d 'When to colour what is printed' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -189,17 +223,19 @@ never\t''"
 complete -c coms -n "__fish_coms_using_subcommand man" -s q -l quiet -d 'Print less: results and errors only'
 complete -c coms -n "__fish_coms_using_subcommand man" -s v -l verbose -d 'Print more; twice for everything'
 complete -c coms -n "__fish_coms_using_subcommand man" -s h -l help -d 'Print help'
-complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from adopt dev init keygen serve verify-chain search export token chat completions man help" -f -a "adopt" -d 'Take over a database of the Go reference server'
-complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from adopt dev init keygen serve verify-chain search export token chat completions man help" -f -a "dev" -d 'Try it out: a server, a Central of its own, and two people\'s tokens, all on this machine'
-complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from adopt dev init keygen serve verify-chain search export token chat completions man help" -f -a "init" -d 'Write the configuration: ask for what is needed, make the keys, check everything'
-complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from adopt dev init keygen serve verify-chain search export token chat completions man help" -f -a "keygen" -d 'Make a key pair for a server, as lines of a `.env` file'
-complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from adopt dev init keygen serve verify-chain search export token chat completions man help" -f -a "serve" -d 'Run the server'
-complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from adopt dev init keygen serve verify-chain search export token chat completions man help" -f -a "verify-chain" -d 'Check that a server\'s log is whole, signed, and still the one that was seen before'
-complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from adopt dev init keygen serve verify-chain search export token chat completions man help" -f -a "search" -d 'Find messages by what they say, newest first'
-complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from adopt dev init keygen serve verify-chain search export token chat completions man help" -f -a "export" -d 'Take messages away: as JSON Lines, as CSV, or as pages that any browser shows'
-complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from adopt dev init keygen serve verify-chain search export token chat completions man help" -f -a "token" -d 'Issue and revoke tokens'
-complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from adopt dev init keygen serve verify-chain search export token chat completions man help" -f -a "chat" -d 'Talk on a server, from a terminal or a script'
-complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from adopt dev init keygen serve verify-chain search export token chat completions man help" -f -a "completions" -d 'Print the completions for a shell'
-complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from adopt dev init keygen serve verify-chain search export token chat completions man help" -f -a "man" -d 'Print the manual page of the program or of one command'
-complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from adopt dev init keygen serve verify-chain search export token chat completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from adopt dev init keygen serve verify-chain search export backup restore token chat completions man help" -f -a "adopt" -d 'Take over a database of the Go reference server'
+complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from adopt dev init keygen serve verify-chain search export backup restore token chat completions man help" -f -a "dev" -d 'Try it out: a server, a Central of its own, and two people\'s tokens, all on this machine'
+complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from adopt dev init keygen serve verify-chain search export backup restore token chat completions man help" -f -a "init" -d 'Write the configuration: ask for what is needed, make the keys, check everything'
+complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from adopt dev init keygen serve verify-chain search export backup restore token chat completions man help" -f -a "keygen" -d 'Make a key pair for a server, as lines of a `.env` file'
+complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from adopt dev init keygen serve verify-chain search export backup restore token chat completions man help" -f -a "serve" -d 'Run the server'
+complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from adopt dev init keygen serve verify-chain search export backup restore token chat completions man help" -f -a "verify-chain" -d 'Check that a server\'s log is whole, signed, and still the one that was seen before'
+complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from adopt dev init keygen serve verify-chain search export backup restore token chat completions man help" -f -a "search" -d 'Find messages by what they say, newest first'
+complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from adopt dev init keygen serve verify-chain search export backup restore token chat completions man help" -f -a "export" -d 'Take messages away: as JSON Lines, as CSV, or as pages that any browser shows'
+complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from adopt dev init keygen serve verify-chain search export backup restore token chat completions man help" -f -a "backup" -d 'Make a backup of the database, a server running on it or not'
+complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from adopt dev init keygen serve verify-chain search export backup restore token chat completions man help" -f -a "restore" -d 'Bring a backup back, as the configured database'
+complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from adopt dev init keygen serve verify-chain search export backup restore token chat completions man help" -f -a "token" -d 'Issue and revoke tokens'
+complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from adopt dev init keygen serve verify-chain search export backup restore token chat completions man help" -f -a "chat" -d 'Talk on a server, from a terminal or a script'
+complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from adopt dev init keygen serve verify-chain search export backup restore token chat completions man help" -f -a "completions" -d 'Print the completions for a shell'
+complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from adopt dev init keygen serve verify-chain search export backup restore token chat completions man help" -f -a "man" -d 'Print the manual page of the program or of one command'
+complete -c coms -n "__fish_coms_using_subcommand help; and not __fish_seen_subcommand_from adopt dev init keygen serve verify-chain search export backup restore token chat completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c coms -n "__fish_coms_using_subcommand help; and __fish_seen_subcommand_from token" -f -a "auditor" -d 'Tokens for auditors, who read the full log chain and nothing else'

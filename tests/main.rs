@@ -8,6 +8,7 @@
 )]
 
 mod adopt;
+mod backup;
 #[cfg(unix)]
 mod canary;
 mod central;

@@ -36,6 +36,14 @@ impl DatabaseArgs {
             }
         }
     }
+
+    /// Where the database is, whether or not it is there.
+    pub(super) fn path_in(&self, settings: &Settings) -> Result<PathBuf, CliError> {
+        match &self.db {
+            Some(path) => Ok(path.clone()),
+            None => Ok(settings.read::<DatabaseConfig>()?.path),
+        }
+    }
 }
 
 const NAMED: &str = "name a database of coms with `--db FILE`";
@@ -53,6 +61,11 @@ fn storage_error(error: StorageError, elsewhere: &str) -> CliError {
         _ => return failed(error),
     };
     failed(error).hint(hint)
+}
+
+/// What the failure means for a command that reads the configured or a named database.
+pub(super) fn explain(error: StorageError) -> CliError {
+    storage_error(error, "check DB_PATH, or name a database with `--db FILE`")
 }
 
 /// The command could not do its work because the database failed.

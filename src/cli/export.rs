@@ -7,7 +7,6 @@ mod csv;
 mod html;
 mod jsonl;
 mod output;
-mod stop;
 
 use std::io;
 use std::path::PathBuf;
@@ -16,9 +15,9 @@ use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use self::output::{Output, OutputFolder};
-use self::stop::Stop;
 use super::database_argument::{DatabaseArgs, failed};
 use super::search::{known_channels, time};
+use super::stop_flag::Stop;
 use super::{CliError, Exit, Globals, printable};
 use crate::channels::export_format::{EXPORT_VERSION, ExportFilter, ExportHeader};
 use crate::config::{Identity, Settings};
@@ -198,7 +197,12 @@ impl Export {
 }
 
 /// Signs the head if the configured server is the database's.
-fn sign(head: Head, server_id: Option<&str>, key: Option<[u8; 32]>, settings: &Settings) -> Option<SignedHead> {
+pub(super) fn sign(
+    head: Head,
+    server_id: Option<&str>,
+    key: Option<[u8; 32]>,
+    settings: &Settings,
+) -> Option<SignedHead> {
     let identity = settings.read::<Identity>().ok()?;
     let is_ours = identity.server_id.is(server_id?) && identity.signing_key.public().as_bytes() == &key?;
     // As the database spells the id: it is what the header says, too.

@@ -3,7 +3,10 @@
 //! A command is a struct of arguments in a file of its own, a variant of `Command`, and a line in `run`.
 
 mod adopt;
+mod archive;
+mod backup;
 mod chat;
+mod check_copy;
 mod completions;
 mod database_argument;
 mod dev;
@@ -16,10 +19,12 @@ mod init;
 mod keygen;
 mod man;
 mod printable;
+mod restore;
 mod search;
 mod secret_argument;
 mod serve;
 mod settings;
+mod stop_flag;
 mod stop_signal;
 mod terminal;
 mod token;
@@ -58,6 +63,8 @@ enum Command {
     VerifyChain(verify_chain::VerifyChain),
     Search(search::Search),
     Export(export::Export),
+    Backup(backup::Backup),
+    Restore(restore::Restore),
     Token(token::Token),
     Chat(chat::Chat),
     Completions(completions::Completions),
@@ -87,6 +94,8 @@ fn run(cli: Cli) -> Result<Exit, CliError> {
     }
     match cli.command {
         Some(Command::Adopt(command)) => command.run(globals),
+        Some(Command::Backup(command)) => command.run(globals),
+        Some(Command::Restore(command)) => command.run(globals),
         Some(Command::Dev(command)) => command.run(globals),
         Some(Command::Chat(command)) => command.run(globals),
         Some(Command::Init(command)) => command.run(globals),

@@ -3,7 +3,7 @@
 
 use std::fs::File;
 use std::io::{self, IsTerminal as _, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use super::CliError;
@@ -37,6 +37,11 @@ impl FromStr for SecretArgument {
 }
 
 impl SecretArgument {
+    /// The secret that the file at `path` holds; `-` is standard input.
+    pub(super) fn in_file(path: &Path) -> Self {
+        if path.as_os_str() == "-" { Self::Stdin } else { Self::File(path.to_owned()) }
+    }
+
     /// The secret that the environment variable `name` holds, if it is set and not empty.
     pub fn from_environment(name: &str) -> Option<Self> {
         let value = ProcessEnvironment::current().value(name)?.clone().into_string().ok()?;

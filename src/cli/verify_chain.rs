@@ -10,7 +10,7 @@ mod evidence;
 mod export;
 mod judgement;
 mod manifest;
-mod memory;
+pub(super) mod memory;
 mod patience;
 mod progress;
 mod report;

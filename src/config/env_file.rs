@@ -48,6 +48,12 @@ impl EnvFile {
         Ok(Some(Self { path: path.to_owned(), document, mode: mode(&metadata), owner: owner(&metadata) }))
     }
 
+    /// What a file at `path` is going to be that says `text`.
+    pub fn of_text(path: &Path, text: &str) -> Result<Self, Faults> {
+        let document = Document::parse(text).map_err(|faults| lines(path, &faults))?;
+        Ok(Self { path: path.to_owned(), document, mode: None, owner: None })
+    }
+
     /// Whether others than its owner and group can read or change it.
     pub fn is_exposed(&self) -> bool {
         self.mode.is_some_and(|mode| mode & 0o006 != 0)

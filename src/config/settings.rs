@@ -108,6 +108,11 @@ impl Settings {
         Self { process: ProcessEnvironment::default(), file: Some(file) }
     }
 
+    /// Settings of this file, if there is one, beside `process`.
+    pub fn with_file(file: Option<EnvFile>, process: ProcessEnvironment) -> Self {
+        Self { process, file }
+    }
+
     /// Whether the process itself has a configuration: sets any variable that a server can't do without. Others, such as
     /// `PORT` and `HOST`, stand in many environments for other reasons.
     pub fn is_set_by_process(&self) -> bool {

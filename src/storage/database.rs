@@ -21,6 +21,9 @@ const APPLICATION_ID: i32 = 0x636f_6d73;
 /// The schemas, oldest first, each a step from the one before; a file's `user_version` counts those it has. Append only.
 const MIGRATIONS: [&str; 1] = [include_str!("schema.sql")];
 
+/// The schema that this program writes, and the last that it knows.
+pub const SCHEMA: usize = MIGRATIONS.len();
+
 /// Up to 3.51.2 a checkpoint that races a write can corrupt a database in WAL mode.
 const OLDEST_SQLITE: i32 = 3_051_003;
 

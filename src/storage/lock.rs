@@ -43,9 +43,7 @@ impl DatabaseLock {
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                let mut holder = String::new();
-                file.take(HOLDER_BYTES).read_to_string(&mut holder).map_err(failed)?;
-                let holder = if holder.is_empty() { "another process".to_owned() } else { holder };
+                let holder = holder_in(&mut file).map_err(failed)?;
                 return Err(LockError::Held { path: path.to_owned(), holder });
             }
             Err(TryLockError::Error(source)) => return Err(failed(source)),
@@ -53,6 +51,16 @@ impl DatabaseLock {
         file.set_len(0).map_err(failed)?;
         write!(file, "{holder}, process {}", std::process::id()).map_err(failed)?;
         Ok(Self(file))
+    }
+
+    /// Who holds the lock of the database at `path`, if anybody does. It may be another the next moment.
+    pub fn holder(path: &Path) -> Option<String> {
+        let mut file = File::open(Self::path(path).ok()?).ok()?;
+        match file.try_lock_shared() {
+            Err(TryLockError::WouldBlock) => Some(holder_in(&mut file).unwrap_or_default()),
+            // Free, and free again with the end of this function.
+            Ok(()) | Err(TryLockError::Error(_)) => None,
+        }
     }
 
     /// Where the lock of the database at `path` is: beside the file itself, whatever links lead to it.
@@ -68,6 +76,12 @@ impl DatabaseLock {
         name.push(".lock");
         Ok(name.into())
     }
+}
+
+fn holder_in(file: &mut File) -> io::Result<String> {
+    let mut holder = String::new();
+    file.take(HOLDER_BYTES).read_to_string(&mut holder)?;
+    Ok(if holder.is_empty() { "another process".to_owned() } else { holder })
 }
 
 fn options() -> OpenOptions {
@@ -93,7 +107,9 @@ mod tests {
         let lock = DatabaseLock::take(&path, "coms serve on port 3000").expect("the lock");
         let refused = DatabaseLock::take(&path, "coms adopt").expect_err("it is held").to_string();
         assert!(refused.contains("in use by coms serve on port 3000, process "), "{refused}");
+        assert!(DatabaseLock::holder(&path).is_some_and(|holder| holder.starts_with("coms serve on port 3000")));
         drop(lock);
+        assert_eq!(DatabaseLock::holder(&path), None);
         DatabaseLock::take(&path, "coms adopt").expect("the lock is free again");
     }
     #[cfg(unix)]

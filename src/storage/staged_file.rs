@@ -9,7 +9,7 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 /// What SQLite puts beside a database.
-const SIDE_FILES: [&str; 3] = ["-wal", "-shm", "-journal"];
+pub(super) const SIDE_FILES: [&str; 3] = ["-wal", "-shm", "-journal"];
 
 /// What is done about a file that has the final name already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -26,15 +26,15 @@ const MAX_FILE_BYTES: u64 = 16 * 1024 * 1024;
 
 /// The head of a log that was found good.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Remembered {
+pub(in crate::cli) struct Remembered {
     /// The server's id, if the source named one.
-    pub(super) server_id: Option<String>,
+    pub(in crate::cli) server_id: Option<String>,
     /// The key that signed, in hex.
     pub(super) public_key: String,
     /// How many entries there were.
-    pub(super) length: u64,
+    pub(in crate::cli) length: u64,
     /// The hash of the last, in hex.
-    pub(super) hash: String,
+    pub(in crate::cli) hash: String,
     /// The time of that entry, or of the head, in milliseconds since the epoch.
     pub(super) timestamp: u64,
     /// The server's word for it, where the source had one.
@@ -45,7 +45,7 @@ pub(super) struct Remembered {
 
 impl Remembered {
     /// The hash of the last entry; `None` if the file holds something else.
-    pub(super) fn entry_hash(&self) -> Option<EntryHash> {
+    pub(in crate::cli) fn entry_hash(&self) -> Option<EntryHash> {
         let mut bytes = [0; 32];
         hex::decode_to_slice(&self.hash, &mut bytes).ok()?;
         Some(EntryHash(bytes))
@@ -61,14 +61,14 @@ struct Contents {
 
 /// The memory in its file.
 #[derive(Debug)]
-pub(super) struct Memory {
+pub(in crate::cli) struct Memory {
     path: PathBuf,
     sources: BTreeMap<String, Remembered>,
 }
 
 impl Memory {
     /// Reads the memory in `path`, by default in the platform's state directory. A missing file is an empty memory.
-    pub(super) fn open(path: Option<&Path>) -> Result<Self, CliError> {
+    pub(in crate::cli) fn open(path: Option<&Path>) -> Result<Self, CliError> {
         let path = path.map(Path::to_owned).or_else(default_path).ok_or_else(|| {
             CliError::usage("no place to remember what was seen: there is no home directory")
                 .hint("give one with `--state FILE`, or do without with `--no-state`")
@@ -85,6 +85,12 @@ impl Memory {
     /// What is remembered of `source`.
     pub(super) fn of(&self, source: &str) -> Option<&Remembered> {
         self.sources.get(source)
+    }
+
+    /// What is remembered of any source that named `server`.
+    pub(in crate::cli) fn of_server(&self, server: &str) -> impl Iterator<Item = (&str, &Remembered)> {
+        let is_of = move |head: &Remembered| head.server_id.as_ref().is_some_and(|id| id.eq_ignore_ascii_case(server));
+        self.sources.iter().filter(move |(_, head)| is_of(head)).map(|(source, head)| (source.as_str(), head))
     }
 
     /// How many sources are remembered.

@@ -1,10 +1,11 @@
-//! Ctrl-C as a flag that the work looks at: it ends where it stands, and what is unfinished goes with it.
+//! Ctrl-C as a flag that the work looks at: it ends where it stands, and what is unfinished goes with it. The second one
+//! ends the program at once, for work that waits for something else.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use crate::cli::CliError;
+use super::CliError;
 
 /// Whether the person wants it to stop.
 #[derive(Clone)]
@@ -23,6 +24,8 @@ impl Stop {
         thread::Builder::new().name("interrupts".into()).spawn(move || {
             runtime.block_on(signals.next());
             flag.0.store(true, Ordering::Relaxed);
+            runtime.block_on(signals.next());
+            end();
         })?;
         Ok(stop)
     }
@@ -31,6 +34,11 @@ impl Stop {
     pub(super) fn check(&self) -> Result<(), CliError> {
         if self.0.load(Ordering::Relaxed) { Err(CliError::interrupted()) } else { Ok(()) }
     }
+}
+
+#[expect(clippy::exit, reason = "the work may wait for a pipe that nobody reads or writes")]
+fn end() -> ! {
+    std::process::exit(130)
 }
 
 #[cfg(unix)]
