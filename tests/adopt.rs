@@ -253,3 +253,47 @@ fn a_server_takes_it_over_by_itself_and_goes_on_from_there() {
     assert_eq!(chain(&open(&home.join("old.db"))).len(), 3);
     assert!(home.join("old.db.before-adoption").exists());
 }
+
+/// How often an adoption is killed.
+#[cfg(unix)]
+const KILLS: u32 = 20;
+
+#[cfg(unix)]
+#[test]
+fn an_adoption_that_is_killed_at_any_moment_leaves_the_old_database_or_the_new_one() {
+    let home = home("clean-500");
+    let original = fs::read(home.join("old.db")).expect("the fixture");
+    let started = std::time::Instant::now();
+    assert_eq!(home.run(&["adopt", "old.db", "-o", "whole.db"]).code, Some(0));
+    let whole = started.elapsed();
+    let (mut before, mut after) = (0, 0);
+    for kill in 0..KILLS {
+        // Evenly over the time that it takes, and a little longer.
+        fs::write(home.join("old.db"), &original).expect("a file");
+        let mut child = home.command(&["adopt", "old.db"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        let child = child.as_mut().expect("the program starts");
+        std::thread::sleep(whole * (kill + 1) * 5 / (KILLS * 4));
+        child.kill().expect("a child");
+        child.wait().expect("the end");
+        if fs::read(home.join("old.db")).expect("a file") == original {
+            before += 1;
+            // What was left behind is no obstacle.
+            let again = home.run(&["adopt", "old.db"]);
+            assert_eq!(again.code, Some(0), "kill {kill}: {again:?}");
+        } else {
+            after += 1;
+            let kept = fs::read(home.join("old.db.before-adoption")).expect("the kept file");
+            assert!(kept == original, "kill {kill}: the old database is not kept");
+        }
+        let run = home.run(&["verify-chain", "--db", "old.db", "--no-state", "-q"]);
+        assert_eq!(run.stdout, "intact: 500 entries, and what the messages say\n", "kill {kill}: {run:?}");
+        for entry in fs::read_dir(home.path()).expect("a directory").flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            assert!(!name.contains("partial"), "kill {kill}: {name} is left");
+            if name.starts_with("old.db") {
+                fs::remove_file(entry.path()).expect("a file");
+            }
+        }
+    }
+    assert!(before > 0 && after > 0, "no kill came in the middle: {before} before, {after} after");
+}
