@@ -15,6 +15,10 @@ use coms::time::Timestamp;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OpenFlags};
 
+#[cfg(unix)]
+use crate::support::person;
+#[cfg(unix)]
+use crate::support::process::Site;
 use crate::support::program::Home;
 
 /// What signed the databases under `tests/fixtures/`; it protects nothing.
@@ -252,6 +256,35 @@ fn a_server_takes_it_over_by_itself_and_goes_on_from_there() {
     assert!(seen.contains("database taken over") && seen.contains("break in the old log chain"), "{seen}");
     assert_eq!(chain(&open(&home.join("old.db"))).len(), 3);
     assert!(home.join("old.db.before-adoption").exists());
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn it_is_served_goes_on_and_is_verified_over_http() {
+    for (name, broken_at, length) in DATABASES {
+        let mut site = Site::new().await;
+        site.set("CHAIN_ACCESS", "public");
+        let fixture = format!("{}/tests/fixtures/reference-{name}.db", env!("CARGO_MANIFEST_DIR"));
+        fs::copy(fixture, site.database()).expect("a fixture");
+        let server = site.serve().await;
+        let mut client = site.connect(&server, person(1)).await;
+        assert_eq!(client.post("and so it goes on").await["chain_index"], length, "{name}");
+        let verify = |from: u64| {
+            let (url, from) = (format!("http://{}", server.address), from.to_string());
+            let arguments = ["verify-chain", "--no-state", "--json", "--contents", "--token", "-", "--from", &from];
+            let run =
+                site.home.run_with_input(&[&arguments[..], &["--manifest", &url]].concat(), &site.token(person(1)));
+            let report: serde_json::Value = serde_json::from_str(&run.stdout).expect("a report");
+            (run.code, report)
+        };
+        let (_, report) = verify(0);
+        let places: Vec<_> = report["breaks"].as_array().expect("breaks").iter().map(|fault| &fault["index"]).collect();
+        assert_eq!(places, broken_at.iter().collect::<Vec<_>>(), "{name}: {report}");
+        let from = broken_at.map_or(0, |index| index + 1);
+        let (code, report) = verify(from);
+        assert_eq!((code, &report["entries"]), (Some(0), &(length + 1 - from).into()), "{name}: {report}");
+        assert_eq!(report["level"], "full+contents", "{name}: {report}");
+    }
 }
 
 /// How often an adoption is killed.
