@@ -1,5 +1,7 @@
 //! `coms export` with the real program.
 
+mod faults;
+
 use std::fs;
 
 use coms::channels::export_format::{ExportLine, ExportMessage};

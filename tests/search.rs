@@ -112,9 +112,20 @@ fn a_mistake_is_named_and_told_how_to_mend() {
 #[test]
 fn odd_queries_are_answered() {
     let home = home();
-    for query in
-        ["\"unbalanced dogs", "dogs AND", "OR dogs", "dogs NOT", "dogs*", "NEAR(dogs)", "dogs \u{7} :", "-x dogs -y"]
-    {
+    for query in [
+        "\"unbalanced dogs",
+        "dogs AND",
+        "OR dogs",
+        "dogs NOT",
+        "dogs*",
+        "NEAR(dogs)",
+        "content:dogs",
+        "dogs^2 {x} + ;",
+        "(((",
+        "-not",
+        "dogs \u{7} :",
+        "-x dogs -y",
+    ] {
         let run = search(&home, &["--", query]);
         assert!(matches!(run.code, Some(0 | 1)), "{query}: {run:?}");
     }

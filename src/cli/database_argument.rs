@@ -1,12 +1,13 @@
 //! The part that commands share which read the database directly, a server running on it or not.
 
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 
 use super::{CliError, Globals, SettingsArgs};
 use crate::config::{DatabaseConfig, Settings};
-use crate::storage::{Access, Database, StorageError};
+use crate::storage::{Access, AsIs, Database, Opened, StorageError};
 
 /// Which database is read.
 #[derive(Debug, Clone, Args)]
@@ -18,9 +19,37 @@ pub(super) struct DatabaseArgs {
     pub(super) settings: SettingsArgs,
 }
 
+/// A database that is open for reading.
+pub(super) struct OpenDatabase {
+    database: Database,
+    /// How it is read where nothing can be written beside it, as a reader must be able to otherwise.
+    as_is: Option<AsIs>,
+}
+
+impl Deref for OpenDatabase {
+    type Target = Database;
+
+    fn deref(&self) -> &Database {
+        &self.database
+    }
+}
+
+impl OpenDatabase {
+    /// Refuses what was read if it is not of one moment: somebody began to write to a file that nobody had open.
+    pub(super) fn check_unchanged(&self) -> Result<(), CliError> {
+        match &self.as_is {
+            Some(as_is) if !as_is.is_unchanged() => {
+                Err(CliError::from(anyhow::anyhow!("the database was written to while it was read"))
+                    .hint("try again: it is read in another way while a server runs"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 impl DatabaseArgs {
     /// Opens the database for reading.
-    pub(super) fn open(&self, globals: &Globals) -> Result<Database, CliError> {
+    pub(super) fn open(&self, globals: &Globals) -> Result<OpenDatabase, CliError> {
         match &self.db {
             Some(path) => open(path, NAMED),
             None => self.open_in(&self.settings.load(globals)?),
@@ -28,7 +57,7 @@ impl DatabaseArgs {
     }
 
     /// Opens the database for reading, with settings that are there already.
-    pub(super) fn open_in(&self, settings: &Settings) -> Result<Database, CliError> {
+    pub(super) fn open_in(&self, settings: &Settings) -> Result<OpenDatabase, CliError> {
         match &self.db {
             Some(path) => open(path, NAMED),
             None => {
@@ -48,16 +77,33 @@ impl DatabaseArgs {
 
 const NAMED: &str = "name a database of coms with `--db FILE`";
 
-fn open(path: &Path, hint: &str) -> Result<Database, CliError> {
-    Database::open(path, Access::ReadOnly).map_err(|error| storage_error(error, hint))
+fn open(path: &Path, hint: &str) -> Result<OpenDatabase, CliError> {
+    match Database::open(path, Access::ReadOnly) {
+        Ok(database) => Ok(OpenDatabase { database, as_is: None }),
+        Err(StorageError::Open { .. }) => open_as_is(path),
+        Err(error) => Err(error),
+    }
+    .map_err(|error| storage_error(error, hint))
+}
+
+/// Opens a database in a folder that can't be written to.
+fn open_as_is(path: &Path) -> Result<OpenDatabase, StorageError> {
+    let as_is = AsIs::prepare(path)?;
+    match as_is.open()? {
+        Opened::Coms(database) => Ok(OpenDatabase { database, as_is: Some(as_is) }),
+        Opened::Reference(_) => Err(StorageError::Reference { path: path.to_owned() }),
+    }
 }
 
 /// What the failure means for the command; `elsewhere` says how to read another file.
 fn storage_error(error: StorageError, elsewhere: &str) -> CliError {
     let hint = match &error {
+        StorageError::Foreign { .. } => {
+            return failed(error).hint(format!("{elsewhere}; a file that is cut off or damaged looks like this, too"));
+        }
         StorageError::Reference { .. } => "take it over with `coms adopt`",
         StorageError::Newer { .. } => "a later coms wrote it: use that one",
-        StorageError::Foreign { .. } | StorageError::Open { .. } => elsewhere,
+        StorageError::Open { .. } => elsewhere,
         _ => return failed(error),
     };
     failed(error).hint(hint)
@@ -70,5 +116,7 @@ pub(super) fn explain(error: StorageError) -> CliError {
 
 /// The command could not do its work because the database failed.
 pub(super) fn failed(error: StorageError) -> CliError {
-    CliError::from(anyhow::Error::from(error))
+    let is_damage = error.is_damage();
+    let failed = CliError::from(anyhow::Error::from(error));
+    if is_damage { failed.hint("the file is damaged: `coms verify-chain` on it says where") } else { failed }
 }

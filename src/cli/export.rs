@@ -108,6 +108,7 @@ impl Export {
         progress.finish_and_clear();
         result?;
         stop.check()?;
+        database.check_unchanged()?;
         self.written(format.finish())?;
         Ok(Exit::Done)
     }
@@ -189,7 +190,12 @@ impl Export {
                 anyhow::Error::from(error).context(format!("cannot write the export to `{}`", printable(&path)));
             match kind {
                 io::ErrorKind::AlreadyExists => CliError::from(failed).hint("name a folder that is not there yet"),
-                io::ErrorKind::StorageFull => CliError::from(failed).hint("nothing was left behind"),
+                io::ErrorKind::StorageFull if self.output.is_file() => {
+                    CliError::from(failed).hint("make room and try again: the file that was there is as it was")
+                }
+                io::ErrorKind::StorageFull if !self.output.exists() && self.output.as_os_str() != "-" => {
+                    CliError::from(failed).hint("make room and try again: nothing was left behind")
+                }
                 _ => CliError::from(failed),
             }
         })

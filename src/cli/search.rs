@@ -91,6 +91,7 @@ impl Search {
             time_limit: TIME_LIMIT,
         };
         let found = database.search(&request).map_err(failed)?;
+        database.check_unchanged()?;
         self.print(&found, query.text.as_ref(), globals)?;
         if found.timed_out {
             let seconds = TIME_LIMIT.as_secs();

@@ -31,7 +31,7 @@ impl Csv {
     /// Writes the names of the columns.
     pub(super) fn begin(out: Output) -> io::Result<Self> {
         let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(out);
-        writer.write_record(COLUMNS)?;
+        writer.write_record(COLUMNS).map_err(plain)?;
         Ok(Self(writer))
     }
 }
@@ -54,7 +54,7 @@ impl Format for Csv {
             &row.chain_index.to_string(),
             &row.latest_entry.map(|index| index.to_string()).unwrap_or_default(),
         ];
-        Ok(self.0.write_record(cells)?)
+        self.0.write_record(cells).map_err(plain)
     }
 
     fn entry(&mut self, _entry: &ChainRow) -> io::Result<()> {
@@ -63,6 +63,14 @@ impl Format for Csv {
 
     fn finish(self: Box<Self>) -> io::Result<()> {
         self.0.into_inner().map_err(csv::IntoInnerError::into_error)?.finish()
+    }
+}
+
+/// What the system said: that the disk is full, or that nobody reads any more.
+fn plain(error: csv::Error) -> io::Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        other => io::Error::other(format!("{other:?}")),
     }
 }
 
