@@ -2,6 +2,7 @@
 
 mod damaged;
 mod encrypted;
+mod goes_on;
 mod interrupted;
 mod restored;
 mod under_load;

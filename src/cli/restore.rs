@@ -158,8 +158,7 @@ impl Restore {
     ) -> Result<Unpacked, CliError> {
         let manifest = archive.manifest().clone();
         let bytes = manifest.database().map_or(0, |record| record.bytes);
-        let (place, folder) = self.unpacking_place(target)?;
-        let staged = StagedFile::for_target(&place).map_err(|error| cannot_write(&place, &error))?;
+        let (staged, folder) = self.stage(target)?;
         check_room(staged.path(), bytes)?;
         let bar = bytes_bar(globals, "unpacking", bytes);
         let unpacked = archive.database(&mut staged.file(), |done| {
@@ -174,17 +173,21 @@ impl Restore {
         Ok(Unpacked { staged, checked, _folder: folder })
     }
 
-    /// Under which name it becomes a file; for a dry run one of its own.
-    fn unpacking_place(&self, target: &Path) -> Result<(PathBuf, Option<TempDir>), CliError> {
-        if !self.dry_run {
-            return Ok((target.to_owned(), None));
-        }
-        let folder = target.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        if folder.is_dir() {
-            return Ok((beside(target, ".restore-check"), None));
+    /// The file that it is unpacked to; for a dry run one that never gets a name, if need be in the system's folder for
+    /// such files.
+    fn stage(&self, target: &Path) -> Result<(StagedFile, Option<TempDir>), CliError> {
+        let beside_it = if self.dry_run { beside(target, ".restore-check") } else { target.to_owned() };
+        match StagedFile::for_target(&beside_it) {
+            Ok(staged) => return Ok((staged, None)),
+            Err(error) if !self.dry_run || error.kind() == io::ErrorKind::WouldBlock => {
+                return Err(cannot_write(&beside_it, &error));
+            }
+            Err(_) => {}
         }
         let folder = tempfile::Builder::new().prefix("coms-restore-").tempdir()?;
-        Ok((folder.path().join("messages.db"), Some(folder)))
+        let path = folder.path().join("messages.db");
+        let staged = StagedFile::for_target(&path).map_err(|error| cannot_write(&path, &error))?;
+        Ok((staged, Some(folder)))
     }
 
     /// What is known of the server elsewhere, against what the backup holds; and what could not be looked at.

@@ -7,11 +7,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde_json::json;
 
 use crate::support::client::{CREATE, Client};
+use crate::support::corpus::{Corpus, signing_key};
 use crate::support::person;
 use crate::support::process::Site;
 use crate::support::program::Run;
 
 const BACKUPS: usize = 6;
+
+/// What is there already: so much that it is not copied in one go.
+const EARLIER: u64 = 5_000;
 
 /// Sends one message after the other until it is told to stop. Returns how many were acknowledged.
 async fn chatter(mut client: Client, stop: &AtomicBool) -> u64 {
@@ -25,7 +29,10 @@ async fn chatter(mut client: Client, stop: &AtomicBool) -> u64 {
 
 #[tokio::test]
 async fn backups_of_a_busy_server_are_each_of_one_moment_and_hold_what_was_acknowledged() {
-    let site = Site::new().await;
+    let mut site = Site::new().await;
+    site.set("SERVER_SECRET_KEY", signing_key().to_hex().reveal());
+    site.set("SERVER_PUBLIC_KEY", &signing_key().public().to_string());
+    Corpus::create(&site.database()).batch("general", EARLIER);
     let server = site.serve().await;
     let (first, second) = (site.connect(&server, person(1)).await, site.connect(&server, person(2)).await);
     let stop = AtomicBool::new(false);
@@ -43,12 +50,13 @@ async fn backups_of_a_busy_server_are_each_of_one_moment_and_hold_what_was_ackno
     };
     let (lengths, one, two) = tokio::join!(backups, chatter(first, &stop), chatter(second, &stop));
     assert!(lengths.is_sorted() && lengths.first() < lengths.last(), "nothing was written meanwhile: {lengths:?}");
-    assert!(lengths.last().is_some_and(|length| *length <= one + two));
+    let all = EARLIER + one + two;
+    assert!(lengths.last().is_some_and(|length| *length <= all));
     for (number, length) in lengths.iter().enumerate() {
         let dry = run(&site, vec!["restore".into(), "--dry-run".into(), format!("b{number}.tar.zst")]).await;
-        let rest = one + two - length;
+        let rest = all - length;
         assert!(dry.stdout.contains(&format!("entries; the backup lacks the last {rest}")) || rest < 2, "{dry:?}");
-        assert!(dry.stdout.contains("is in use by") || dry.stdout.contains("in use by"), "{dry:?}");
+        assert!(dry.stdout.contains("in use by coms serve"), "{dry:?}");
     }
     drop(server);
 }
