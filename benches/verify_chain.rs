@@ -1,68 +1,193 @@
-//! How fast `coms verify-chain --db` is, and how much memory it takes: `cargo bench --bench verify_chain -- [ENTRIES]`.
+//! How fast `coms verify-chain` is with each source, and how much memory it takes; for a running server, how much the
+//! server's memory grows: `cargo bench --bench verify_chain -- [ENTRIES] [--runs N]`.
 //!
-//! Makes a database with as many entries (a million if not said), one edit in twenty and one deletion in fifty, then runs
-//! the program on it three times. Memory is the peak that Linux reports for the process.
+//! Makes a database with as many entries (a million if not said), one edit in twenty and one deletion in fifty, and an export
+//! of it; then runs the program on each source N times (3 if not said) and prints the median run. Memory is the peak that
+//! Linux reports for the process. A server is started anew for each run, and shares the processor with the verifier.
 
 use std::error::Error;
 use std::fs;
-use std::path::Path;
-use std::process::{Command, Stdio};
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use coms::central::{Sandbox, SandboxOptions};
 use coms::ids::{ChainIndex, MessageId, ServerId, UserId};
 use coms::logchain::{ContentHash, Entry, EntryHash, SigningKey};
 use coms::storage::{Change, EntryRow, NewChannel, WriteStore};
 use coms::time::Timestamp;
 use serde_json::Value;
 
+type Outcome<T> = Result<T, Box<dyn Error>>;
+
 const START_MS: u64 = 1_795_477_188_631;
+const SERVER_ID: &str = "ca0f4d71-1d90-4fb3-9a8e-1cde09a6d95e";
+const SEED: [u8; 32] = [42; 32];
 
 #[expect(clippy::print_stdout, reason = "a benchmark says what it measured")]
-fn main() -> Result<(), Box<dyn Error>> {
-    let entries = std::env::args().skip(1).find_map(|argument| argument.parse().ok()).unwrap_or(1_000_000);
-    let folder = tempfile::tempdir()?;
-    let path = folder.path().join("log.db");
-    write_log(&path, entries)?;
-    let megabytes = fs::metadata(&path)?.len() / 1_000_000;
-    println!("{entries} entries, {megabytes} MB");
-    for _ in 0..3 {
-        let (report, peak_kib) = verify(&path)?;
-        let number = |name| report.get(name).and_then(Value::as_f64).unwrap_or(f64::NAN);
-        let seconds = number("seconds");
-        println!(
-            "{}: {:.0} entries/s, the chain in {seconds:.2} s, everything in {:.2} s, {} MiB",
-            report.get("verdict").and_then(Value::as_str).unwrap_or("no answer"),
-            number("entries") / seconds,
-            number("total_seconds"),
-            peak_kib / 1024,
-        );
+fn main() -> Outcome<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let entries = arguments.iter().find_map(|argument| argument.parse().ok()).unwrap_or(1_000_000);
+    let runs = arguments.iter().skip_while(|argument| *argument != "--runs").nth(1);
+    let runs = runs.map_or(Ok(3), |runs| runs.parse())?;
+    let site = Site::new(entries)?;
+    println!("{entries} entries, {} MB", fs::metadata(site.database())?.len() / 1_000_000);
+    for (source, arguments) in [
+        ("database", vec!["--db", "log.db"]),
+        ("export", vec!["--export", "log.jsonl"]),
+        ("server, sealed", vec!["--manifest"]),
+        ("server, full", vec!["--manifest", "--token", "@token"]),
+        ("server, with contents", vec!["--manifest", "--token", "@token", "--contents"]),
+    ] {
+        let measured = (0..runs).map(|_| site.verify(&arguments)).collect::<Outcome<Vec<_>>>()?;
+        println!("| {source} | {} |", median(measured).ok_or("`--runs` must be at least 1")?);
     }
     Ok(())
 }
 
-/// Runs the program; its report and its peak memory in KiB.
-fn verify(path: &Path) -> Result<(Value, u64), Box<dyn Error>> {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_coms"))
-        .args(["verify-chain", "--no-state", "--json", "--db"])
-        .arg(path)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()?;
-    let status = format!("/proc/{}/status", child.id());
-    let mut peak_kib = 0;
-    while child.try_wait()?.is_none() {
-        let text = fs::read_to_string(&status).unwrap_or_default();
-        let peak = text.lines().find_map(|line| line.strip_prefix("VmHWM:")?.split_whitespace().next()?.parse().ok());
-        peak_kib = peak_kib.max(peak.unwrap_or(0));
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    let output = child.wait_with_output()?;
-    Ok((serde_json::from_slice(&output.stdout)?, peak_kib))
+/// One run.
+struct Measured {
+    verdict: String,
+    entries: f64,
+    seconds: f64,
+    total_seconds: f64,
+    peak_kib: u64,
+    /// The server's memory before and at its peak.
+    server_kib: Option<(u64, u64)>,
 }
 
-fn write_log(path: &Path, count: u64) -> Result<(), Box<dyn Error>> {
-    let key = SigningKey::from_seed(&[42; 32]);
-    let server: ServerId = "ca0f4d71-1d90-4fb3-9a8e-1cde09a6d95e".parse()?;
+impl std::fmt::Display for Measured {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { verdict, entries, seconds, total_seconds, peak_kib, server_kib } = self;
+        let rate = entries / seconds;
+        write!(f, "{verdict}: {rate:.0} entries/s, the chain in {seconds:.2} s, everything in {total_seconds:.2} s, ")?;
+        write!(f, "{} MiB", peak_kib / 1024)?;
+        match server_kib {
+            Some((before, peak)) => write!(f, ", server {} MiB and then {} MiB", before / 1024, peak / 1024),
+            None => Ok(()),
+        }
+    }
+}
+
+fn median(mut measured: Vec<Measured>) -> Option<Measured> {
+    measured.sort_by(|one, other| one.seconds.total_cmp(&other.seconds));
+    let middle = measured.len() / 2;
+    measured.into_iter().nth(middle)
+}
+
+/// A folder with a database, an export of it and a token for its server, and the Central that gave it.
+struct Site {
+    folder: tempfile::TempDir,
+    central_key: String,
+}
+
+impl Site {
+    fn new(entries: u64) -> Outcome<Self> {
+        // Not in the system's folder for temporary files, which may be in memory.
+        let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
+        let runtime = tokio::runtime::Runtime::new()?;
+        let (token, central_key) = runtime.block_on(async {
+            let options = SandboxOptions { token_lifetime: Duration::from_hours(24), ..SandboxOptions::default() };
+            let central = Sandbox::start(tokio::net::TcpListener::bind("127.0.0.1:0").await?, options)?;
+            let joined = central.join(&SERVER_ID.parse()?, UserId::from_bytes([1; 16]));
+            Outcome::Ok((joined.token.reveal().to_owned(), central.public_key().to_string()))
+        })?;
+        let site = Self { folder, central_key };
+        fs::write(site.folder.path().join("token"), token)?;
+        write_log(&site.database(), entries)?;
+        let exported = site.command(&["export", "-q", "--db", "log.db", "-o", "log.jsonl"]).status()?;
+        if exported.success() { Ok(site) } else { Err("the export failed".into()) }
+    }
+
+    fn database(&self) -> PathBuf {
+        self.folder.path().join("log.db")
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_coms"));
+        command.args(arguments).current_dir(self.folder.path()).env_remove("COMS_TOKEN");
+        command
+    }
+
+    /// Runs the program on one source; on a server of its own for `--manifest`.
+    fn verify(&self, arguments: &[&str]) -> Outcome<Measured> {
+        let server = if arguments.contains(&"--manifest") { Some(Server::start(self)?) } else { None };
+        let before = server.as_ref().map(|server| kib(&server.process, "VmRSS:"));
+        let mut command = self.command(&["verify-chain", "--no-state", "--json"]);
+        for argument in arguments {
+            command.arg(argument);
+            if let Some(server) = server.as_ref().filter(|_| *argument == "--manifest") {
+                command.arg(&server.url);
+            }
+        }
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
+        let mut peak_kib = 0;
+        while child.try_wait()?.is_none() {
+            peak_kib = peak_kib.max(kib(&child, "VmHWM:"));
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let report: Value = serde_json::from_slice(&child.wait_with_output()?.stdout)?;
+        let number = |name| report.get(name).and_then(Value::as_f64).unwrap_or(f64::NAN);
+        Ok(Measured {
+            verdict: report.get("verdict").and_then(Value::as_str).unwrap_or("no answer").to_owned(),
+            entries: number("entries"),
+            seconds: number("seconds"),
+            total_seconds: number("total_seconds"),
+            peak_kib,
+            server_kib: before.zip(server.map(|server| kib(&server.process, "VmHWM:"))),
+        })
+    }
+}
+
+/// A figure of `/proc/PID/status`, in KiB.
+fn kib(process: &Child, name: &str) -> u64 {
+    let text = fs::read_to_string(format!("/proc/{}/status", process.id())).unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix(name));
+    line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0)
+}
+
+/// A server on the database. Killed when it is dropped.
+struct Server {
+    process: Child,
+    url: String,
+}
+
+impl Server {
+    fn start(site: &Site) -> Outcome<Self> {
+        let public_key = SigningKey::from_seed(&SEED).public().to_string();
+        let mut process = site
+            .command(&["serve"])
+            .envs([("SERVER_ID", SERVER_ID), ("SERVER_PUBLIC_KEY", &public_key), ("DB_PATH", "log.db")])
+            .env("SERVER_SECRET_KEY", hex::encode(SEED) + &public_key)
+            .envs([("CENTRAL_URL", "http://127.0.0.1:9"), ("CENTRAL_API_KEY", "none"), ("PORT", "0")])
+            .envs([("CENTRAL_PUBLIC_KEY", site.central_key.as_str()), ("HOST", "127.0.0.1")])
+            .stdin(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        let log = BufReader::new(process.stderr.take().ok_or("no log")?);
+        let mut server = Self { process, url: String::new() };
+        for line in log.lines() {
+            if let Some((_, rest)) = line?.split_once("address=") {
+                server.url = format!("http://{}", rest.split_whitespace().next().unwrap_or_default());
+                return Ok(server);
+            }
+        }
+        Err("the server did not start".into())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It has ended already, or is not worth waiting for.
+        self.process.kill().ok();
+        self.process.wait().ok();
+    }
+}
+
+fn write_log(path: &Path, count: u64) -> Outcome<()> {
+    let key = SigningKey::from_seed(&SEED);
+    let server: ServerId = SERVER_ID.parse()?;
     let mut store = WriteStore::open(path)?;
     store.claim(&server, &key.public(), Timestamp::from_unix_ms(START_MS))?;
     let general = NewChannel { id: "general", kind: "text", is_read_only: false, position: 0 };
