@@ -156,6 +156,16 @@ fn an_export_is_verified_and_an_altered_one_found() {
         lines.remove(place);
         lines.join("\n") + "\n"
     };
+    let doubled = |place: usize| {
+        let mut lines = lines.clone();
+        let made_up = lines[place].replace("from message 5,", "from nobody,");
+        let count = |count: usize| format!(r#""messages":{count},"#);
+        let messages = lines.iter().filter(|line| line.contains(r#""type":"message""#)).count();
+        let footer = lines.pop().expect("a footer").replace(&count(messages), &count(messages + 1));
+        lines.insert(place, &made_up);
+        lines.push(&footer);
+        lines.join("\n") + "\n"
+    };
     let message = lines.iter().position(|line| line.contains("message 5,")).expect("a message");
     let entry = lines.iter().position(|line| line.contains(r#""index":50,"#)).expect("an entry");
     let cases = [
@@ -163,6 +173,8 @@ fn an_export_is_verified_and_an_altered_one_found() {
         (good.replace("hello from message 2,", "hullo from message 2,"), Some(1), r#""kind":"history""#),
         (without(message), Some(1), r#""kind":"history""#),
         (without(entry), Some(1), r#""kind":"gap""#),
+        // A message that nobody wrote, before the one whose entry it names.
+        (doubled(message), Some(1), r#""kind":"missing_entry""#),
         (without(lines.len() - 1), Some(3), r#""verdict":"unknown""#),
         (without(0), Some(3), r#""verdict":"unknown""#),
         (good.replace(&key().public().to_string(), &"22".repeat(32)), Some(1), r#""kind":"signature""#),

@@ -3,7 +3,7 @@
 //! A message that was deleted since shows `[deleted]` in its earlier events. That is expected, but only if an entry for
 //! the deletion follows, so such messages are kept in mind until it comes.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -84,7 +84,7 @@ pub(super) struct Contents {
     after: Option<ChainIndex>,
     expected: VecDeque<Expected>,
     /// Messages that show `[deleted]`, with the first entry that shows it, until the entry of their deletion comes.
-    deleted: HashMap<MessageId, ChainIndex>,
+    deleted: BTreeMap<MessageId, ChainIndex>,
     /// Entries without an event.
     unseen: u64,
     requests: u64,
@@ -109,7 +109,7 @@ impl Contents {
             connection,
             after: from.0.checked_sub(1).map(ChainIndex),
             expected: VecDeque::new(),
-            deleted: HashMap::new(),
+            deleted: BTreeMap::new(),
             unseen: 0,
             requests: 0,
             breaks: Breaks::default(),

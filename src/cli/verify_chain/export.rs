@@ -1,13 +1,14 @@
 //! An export as the source, read in one pass: `channels::export_format` says in which order its lines come.
 
+mod due;
 mod lines;
 
-use std::collections::HashMap;
 use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use due::{Covering, Due};
 use indicatif::ProgressBar;
 use lines::Lines;
 
@@ -18,7 +19,8 @@ use crate::channels::export_format::{ENTRY_PREFIX, EXPORT_VERSION, ExportHeader,
 use crate::cli::CliError;
 use crate::ids::{ChainIndex, MessageId};
 use crate::keys::PublicKey;
-use crate::logchain::{Break, BreakKind, ContentHash, Entry, EntryLine, Verifier, VerifyOptions};
+use crate::logchain::{Break, BreakKind, Entry, EntryLine, Verifier, VerifyOptions};
+use crate::storage::DELETED_CONTENT;
 
 /// Verifies the export in `path`; `-` is standard input.
 pub(super) async fn verify(request: &Request<'_>, path: &Path) -> Result<Report, CliError> {
@@ -53,7 +55,7 @@ async fn verify_file(request: &Request<'_>, path: &Path) -> Result<Report, CliEr
     let options =
         VerifyOptions { contiguous: is_whole, ..judge.options(&presented, &trusted, Some(header.chain_length))? };
     let bar = progress::bar(request.globals, is_whole.then_some(header.chain_length));
-    let checked = ExportCheck::new(options, is_whole).run(&mut lines, &bar, header.chain_length).await?;
+    let checked = ExportCheck::new(options, is_whole)?.run(&mut lines, &bar, header.chain_length).await?;
     bar.finish_and_clear();
     let (mut report, evidence) = judge.conclude(&presented, trusted, checked)?;
     if let Some(evidence) = evidence {
@@ -91,28 +93,24 @@ struct ExportCheck {
     verifier: Verifier,
     is_whole: bool,
     from: ChainIndex,
-    /// What later entries must cover: the message, the hash of its content, and whether that is an earlier one.
-    due: HashMap<ChainIndex, (MessageId, ContentHash, bool)>,
-    /// Deleted messages whose deletion is still to come, with its index.
-    deleted: HashMap<MessageId, ChainIndex>,
+    due: Due,
     messages: u64,
     channels: u64,
     uncovered: u64,
 }
 
 impl ExportCheck {
-    fn new(options: VerifyOptions, is_whole: bool) -> Self {
+    fn new(options: VerifyOptions, is_whole: bool) -> Result<Self, CliError> {
         let from = options.from;
-        Self {
+        Ok(Self {
             verifier: Verifier::new(options, Verifier::all_cores()),
             is_whole,
             from,
-            due: HashMap::new(),
-            deleted: HashMap::new(),
+            due: Due::new()?,
             messages: 0,
             channels: 0,
             uncovered: 0,
-        }
+        })
     }
 
     async fn run(mut self, lines: &mut Lines, bar: &ProgressBar, chain_length: u64) -> Result<Checked, CliError> {
@@ -160,56 +158,60 @@ impl ExportCheck {
     fn message(&mut self, message: &ExportMessage) {
         self.messages += 1;
         let (first, latest) = (message.first_entry(), message.latest_entry());
-        self.due.insert(latest, (message.id, ContentHash::of(&message.content), false));
         if message.deleted_at.is_some() {
-            if latest != first {
-                self.deleted.insert(message.id, latest);
-            }
-            return;
+            let is_free = if latest != first && message.content == DELETED_CONTENT {
+                self.due.delete(latest, message.id)
+            } else {
+                self.due.claim(latest, message.id, &message.content, false)
+            };
+            return self.check_claim(is_free, latest, message.id);
         }
+        let is_free = self.due.claim(latest, message.id, &message.content, false);
+        self.check_claim(is_free, latest, message.id);
         for (place, earlier) in message.edit_history.iter().enumerate() {
             match message.edit_history_entries.get(place).copied().flatten() {
                 Some(index) => {
-                    self.due.insert(index, (message.id, ContentHash::of(earlier), true));
+                    let is_free = self.due.claim(index, message.id, earlier, true);
+                    self.check_claim(is_free, index, message.id);
                 }
                 None => self.uncovered += 1,
             }
         }
     }
 
-    fn entry(&mut self, entry: &Entry) {
-        let due = self.due.remove(&entry.index);
-        if entry.index < self.from {
-            self.verifier.pass_over(entry.index, entry.hash);
-            return;
-        }
-        self.verifier.push(entry);
-        let (index, id) = (entry.index, entry.message_id);
-        match due {
-            Some((message_id, hash, is_earlier)) => {
-                let kind = if is_earlier { BreakKind::History } else { BreakKind::Content };
-                if message_id != id {
-                    let detail = format!("message {message_id} names this entry, which is about {id}");
-                    self.verifier.note(Break::at(index, BreakKind::MissingEntry, detail));
-                } else if hash != entry.content_hash {
-                    let detail = format!("message {id} says something else than this entry covers");
-                    self.verifier.note(Break::at(index, kind, detail));
-                } else if self.deleted.get(&id) == Some(&index) {
-                    self.deleted.remove(&id);
-                }
-            }
-            None if self.deleted.contains_key(&id) => {}
-            None => {
-                let detail = format!("message {id} shows nothing that this entry covers");
-                self.verifier.note(Break::at(index, BreakKind::History, detail));
-            }
+    /// An entry covers one content of one message: of two that name it, one is made up.
+    fn check_claim(&mut self, is_free: bool, index: ChainIndex, id: MessageId) {
+        if !is_free && index >= self.from {
+            let detail = format!("message {id} names this entry for what it says, and so does another content");
+            self.verifier.note(Break::at(index, BreakKind::MissingEntry, detail));
         }
     }
 
+    fn entry(&mut self, entry: &Entry) {
+        let (index, id) = (entry.index, entry.message_id);
+        let covering = self.due.take(index, id, entry.content_hash);
+        if index < self.from {
+            self.verifier.pass_over(index, entry.hash);
+            return;
+        }
+        self.verifier.push(entry);
+        let (kind, detail) = match covering {
+            Covering::Agrees | Covering::Deleted => return,
+            Covering::Differs { is_earlier: false } => {
+                (BreakKind::Content, format!("it does not cover what is shown for it, and is about message {id}"))
+            }
+            Covering::Differs { is_earlier: true } => {
+                (BreakKind::History, format!("it does not cover the version shown for it, and is about message {id}"))
+            }
+            Covering::Unclaimed => (BreakKind::History, format!("message {id} shows nothing that this entry covers")),
+        };
+        self.verifier.note(Break::at(index, kind, detail));
+    }
+
     fn finish(mut self, chain_time: Duration) -> Checked {
-        for (index, (message_id, _, _)) in &self.due {
-            let detail = format!("no entry covers what message {message_id} says");
-            self.verifier.note(Break::at(*index, BreakKind::MissingEntry, detail));
+        for index in self.due.left() {
+            let detail = "a message names this entry for what it says, and the entry is not there";
+            self.verifier.note(Break::at(index, BreakKind::MissingEntry, detail));
         }
         let mut notes = Vec::new();
         if !self.is_whole {
