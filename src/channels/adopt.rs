@@ -15,12 +15,13 @@ use std::path::{Path, PathBuf};
 use causes::Causes;
 use decision::{Decision, decide};
 
+use super::stored_chain::row_of;
 use crate::ids::{ChainIndex, MessageId, ServerId};
 use crate::logchain::{
     Break, BreakKind, Breaks, ContentHash, Entry, EntryHash, Head, Signature, SigningKey, Verifier, VerifyOptions,
 };
 use crate::storage::{
-    AdoptedEntry, AdoptedMessage, ChannelKey, EntryRow, Existing, Hold, ReferenceChannel, ReferenceEntry, ReferenceRow,
+    AdoptedEntry, AdoptedMessage, ChannelKey, Existing, Hold, ReferenceChannel, ReferenceEntry, ReferenceRow,
     ReferenceSource, StagedFile, StorageError, WriteStore, beside, keep_as,
 };
 use crate::time::Timestamp;
@@ -230,7 +231,7 @@ impl Copying<'_> {
             self.causes.fault(Break::at(entry.index, BreakKind::Content, detail));
         }
         self.store.adopt_entry(&AdoptedEntry {
-            entry: row(entry),
+            entry: row_of(entry),
             message_row: stored.message_row,
             message_id: stored.message_row.is_none().then_some(stored.message_id),
             prev_hash: (!links_on).then_some(stored.prev_hash),
@@ -287,7 +288,7 @@ impl Copying<'_> {
     fn append(&mut self, message: &ReferenceRow, content: &str) -> Result<ChainIndex, StorageError> {
         let Tip { next, hash, latest } = self.tip;
         let entry = Entry::sign(self.adopter.key, next, message.id, latest, hash, ContentHash::of(content));
-        let entry_row = row(&entry);
+        let entry_row = row_of(&entry);
         self.store.adopt_entry(&AdoptedEntry {
             entry: entry_row,
             message_row: Some(message.row),
@@ -309,16 +310,6 @@ fn entry(stored: &ReferenceEntry) -> Entry {
         content_hash: ContentHash(stored.content_hash),
         hash: EntryHash(stored.hash),
         signature: Signature(stored.signature),
-    }
-}
-
-fn row(entry: &Entry) -> EntryRow {
-    EntryRow {
-        index: entry.index,
-        timestamp: entry.timestamp,
-        content_hash: entry.content_hash.0,
-        hash: entry.hash.0,
-        signature: entry.signature.0,
     }
 }
 

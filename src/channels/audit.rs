@@ -13,11 +13,10 @@ use std::time::{Duration, Instant};
 
 pub use watch::AuditWatch;
 
+use super::stored_chain::entry_of;
 use crate::ids::ChainIndex;
-use crate::logchain::{
-    Break, BreakKind, Breaks, ContentHash, Entry, EntryHash, Signature, Verified, Verifier, VerifyOptions,
-};
-use crate::storage::{AsIs, ChainItem, ChainRow, Coverage, Opened, StorageError};
+use crate::logchain::{Break, BreakKind, Breaks, Entry, EntryHash, Verified, Verifier, VerifyOptions};
+use crate::storage::{AsIs, ChainItem, Coverage, Opened, StorageError};
 
 /// Rows that one transaction reads.
 const PIECE: u32 = 8_192;
@@ -88,7 +87,7 @@ impl DatabaseAudit {
         let mut link = self.hash_before(from)?;
         self.rows(from, limit, &mut |item| {
             if let ChainItem::Entry(row, _) = item {
-                let entry = entry(&row, link);
+                let entry = entry_of(&row, link);
                 link = Some(entry.hash);
                 each(entry);
             }
@@ -266,7 +265,7 @@ fn damage_is_none<T>(read: Result<Option<T>, StorageError>) -> Result<Option<T>,
 fn feed(verifier: &mut Verifier, item: ChainItem, link: &mut Option<EntryHash>) -> ChainIndex {
     match item {
         ChainItem::Entry(row, coverage) => {
-            let entry = entry(&row, *link);
+            let entry = entry_of(&row, *link);
             *link = Some(entry.hash);
             verifier.push(&entry);
             match coverage {
@@ -292,18 +291,5 @@ fn feed(verifier: &mut Verifier, item: ChainItem, link: &mut Option<EntryHash>) 
             verifier.push_unreadable(fault, index, *link);
             index
         }
-    }
-}
-
-/// The entry of a row; `link` stands in for a `prev_hash` that is not stored.
-pub(super) fn entry(row: &ChainRow, link: Option<EntryHash>) -> Entry {
-    Entry {
-        index: row.index,
-        message_id: row.message_id,
-        timestamp: row.timestamp,
-        prev_hash: row.prev_hash.map(EntryHash).or(link).unwrap_or(EntryHash::ZERO),
-        content_hash: ContentHash(row.content_hash),
-        hash: EntryHash(row.hash),
-        signature: Signature(row.signature),
     }
 }

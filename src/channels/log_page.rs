@@ -1,6 +1,6 @@
 //! A piece of the log chain as the lines that others read, out of one short transaction.
 
-use super::audit::entry;
+use super::stored_chain::entry_of;
 use crate::ids::ChainIndex;
 use crate::logchain::{EntryHash, EntryLine, SealedEntry, SealedLine};
 use crate::storage::{ChainItem, Database, StorageError};
@@ -34,7 +34,7 @@ impl LogPage {
         let mut damaged = None;
         database.chain(from, limit, |item| match item {
             ChainItem::Entry(row, _) if damaged.is_none() => {
-                let entry = entry(&row, link);
+                let entry = entry_of(&row, link);
                 link = Some(entry.hash);
                 page.last = Some(entry.index);
                 match sealing {

@@ -13,6 +13,7 @@ mod moment;
 mod policy;
 mod query;
 mod reading;
+mod stored_chain;
 mod writer;
 
 pub use adopt::{AdoptError, Adopter, Adoption};
@@ -22,4 +23,5 @@ pub use log_page::{LogPage, Sealing};
 pub use moment::moment;
 pub use query::{MAX_TERM_CHARS, MAX_TERMS, QueryError, parse_query};
 pub use reading::{Reading, shown_message};
+pub use stored_chain::{entry_of, head_of, row_of};
 pub use writer::{Command, Outcome, Outlet, Writer, WriterOptions, WriterState};

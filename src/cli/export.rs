@@ -20,9 +20,10 @@ use super::search::{known_channels, time};
 use super::stop_flag::Stop;
 use super::{CliError, Exit, Globals, printable};
 use crate::channels::export_format::{EXPORT_VERSION, ExportFilter, ExportHeader};
+use crate::channels::head_of;
 use crate::config::{Identity, Settings};
 use crate::ids::UserId;
-use crate::logchain::{EntryHash, Head, SignedHead};
+use crate::logchain::{Head, SignedHead};
 use crate::storage::{ChainRow, ChannelRow, Database, ExportItem, ExportScope, ExportedMessage, StorageError};
 use crate::time::{Clock, Timestamp};
 
@@ -134,9 +135,7 @@ impl Export {
         globals: &Globals,
     ) -> Result<Contents, CliError> {
         let (server_id, public_key) = database.identity()?;
-        let head = database
-            .head()?
-            .map_or(Head::EMPTY, |stored| Head { length: stored.index.next().0, hash: EntryHash(stored.hash) });
+        let head = head_of(database.head()?);
         let all = database.channels()?;
         let is_in = |row: &&ChannelRow| scope.channels.is_empty() || scope.channels.contains(&row.key);
         let channels: Vec<_> = all.iter().filter(is_in).cloned().collect();

@@ -39,10 +39,9 @@ use self::presence::Presence;
 use self::publisher::{Publisher, ReplyTo};
 use self::shared::Shared;
 use crate::central::{Heartbeat, TokenVerifier};
-use crate::channels::{AdoptError, Directory, Reading, Writer, WriterOptions, WriterState};
+use crate::channels::{AdoptError, Directory, Reading, Writer, WriterOptions, WriterState, head_of};
 use crate::config::Bounds;
 use crate::keys::{PublicKey, SigningKey};
-use crate::logchain::{EntryHash, Head};
 use crate::storage::{DatabaseLock, LockError, Readers, StorageError};
 use crate::time::Clock;
 
@@ -133,9 +132,7 @@ impl Server {
         let mut store = opened.map_err(|_| StorageError::Stopping)??;
         Directory::found(&mut store, clock.now())?;
         let directory = Arc::new(Directory::load(store.database(), profile.features)?);
-        let stored = store.database().head()?;
-        let head =
-            stored.map_or(Head::EMPTY, |stored| Head { length: stored.index.0 + 1, hash: EntryHash(stored.hash) });
+        let head = head_of(store.database().head()?);
         let hub = Arc::new(Hub::new(bounds.max_queue_bytes, head));
         let writer_options = WriterOptions {
             key: signing_key.clone(),

@@ -6,10 +6,11 @@ use tokio::sync::{mpsc, watch};
 
 use super::{Command, Outcome, Outlet, WriterOptions, WriterState};
 use crate::channels::decide::{Decision, RESEND_WINDOW, decide};
+use crate::channels::stored_chain::{head_of, row_of};
 use crate::ids::{ChainIndex, UserId};
-use crate::logchain::{Entry, EntryHash, Head};
+use crate::logchain::{Entry, Head};
 use crate::protocol::{Action, Answer, EventBody, Reason, Refusal};
-use crate::storage::{Change, EntryRow, StorageError, WriteStore};
+use crate::storage::{Change, StorageError, WriteStore};
 use crate::time::Timestamp;
 
 /// The most commands that share a transaction; more would make the first ones wait.
@@ -42,10 +43,6 @@ struct Tip {
     timestamp: Timestamp,
 }
 
-impl Tip {
-    const EMPTY: Self = Self { head: Head::EMPTY, timestamp: Timestamp::from_unix_ms(0) };
-}
-
 /// The writer's thread: what it has, and what it does.
 pub(super) struct Work<O> {
     store: WriteStore,
@@ -71,10 +68,8 @@ impl<O> Work<O> {
         state: watch::Sender<WriterState>,
     ) -> Result<Self, StorageError> {
         let stored = store.database().head()?;
-        let tip = stored.map_or(Tip::EMPTY, |stored| Tip {
-            head: Head { length: stored.index.0 + 1, hash: EntryHash(stored.hash) },
-            timestamp: stored.timestamp,
-        });
+        let timestamp = stored.map_or(Timestamp::from_unix_ms(0), |stored| stored.timestamp);
+        let tip = Tip { head: head_of(stored), timestamp };
         let now = Instant::now();
         // A kill may have left deleted texts in the write-ahead log, and old requests.
         Ok(Self { store, options, tip, outlet, state, wipe_due: Some(now), unswept: 0, sweep_due: now, warn_due: now })
@@ -217,7 +212,7 @@ impl<O> Work<O> {
         };
         let index = ChainIndex(tip.head.length);
         let entry = Entry::sign(&self.options.key, index, message_id, now, tip.head.hash, content_hash);
-        self.store.apply(&change, &stored_entry(&entry))?;
+        self.store.apply(&change, &row_of(&entry))?;
         *tip = Tip { head: Head { length: index.0 + 1, hash: entry.hash }, timestamp: now };
         match change {
             Change::Created { .. } => self.unswept += 1,
@@ -335,15 +330,5 @@ fn text_bytes(action: &Action) -> usize {
         Action::Create(create) => create.content.len(),
         Action::Edit(edit) => edit.content.len(),
         Action::Delete(_) => 0,
-    }
-}
-
-fn stored_entry(entry: &Entry) -> EntryRow {
-    EntryRow {
-        index: entry.index,
-        timestamp: entry.timestamp,
-        content_hash: entry.content_hash.0,
-        hash: entry.hash.0,
-        signature: entry.signature.0,
     }
 }

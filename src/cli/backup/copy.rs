@@ -11,8 +11,9 @@ use super::super::database_argument::explain;
 use super::super::export::sign;
 use super::super::stop_flag::Stop;
 use super::super::{CliError, Globals, printable};
+use crate::channels::head_of;
 use crate::config::Settings;
-use crate::logchain::{EntryHash, Head, SignedHead};
+use crate::logchain::{Head, SignedHead};
 use crate::storage::{AsIs, Counts, Database, Opened, StagedFile, beside};
 use crate::time::{Clock, Timestamp};
 
@@ -84,9 +85,7 @@ impl Copied {
             return Err(CliError::failed(format!("`{}` belongs to no server yet", database.path().display()))
                 .hint("`coms serve` makes it one's own; there is nothing in it to back up"));
         };
-        let head = database
-            .head()?
-            .map_or(Head::EMPTY, |stored| Head { length: stored.index.next().0, hash: EntryHash(stored.hash) });
+        let head = head_of(database.head()?);
         let counts = database.counts()?;
         drop(moment);
         let signed = sign(head, Some(&server_id), Some(public_key), settings);

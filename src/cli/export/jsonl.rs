@@ -7,9 +7,9 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 
 use super::output::Output;
 use super::{Contents, Format};
+use crate::channels::entry_of;
 use crate::channels::export_format::{ExportChannel, ExportFooter, ExportLine, ExportMessage, write_entry};
 use crate::ids::ChainIndex;
-use crate::logchain::{ContentHash, Entry, EntryHash, Signature};
 use crate::storage::{ChainRow, ChannelRow, ExportedMessage};
 
 pub(super) struct JsonLines {
@@ -40,7 +40,7 @@ impl Format for JsonLines {
     fn entry(&mut self, entry: &ChainRow) -> io::Result<()> {
         self.counts.entries += 1;
         self.line.clear();
-        write_entry(&chain_entry(entry), &mut self.line);
+        write_entry(&entry_of(entry, None), &mut self.line);
         self.out.write_all(&self.line)
     }
 
@@ -79,17 +79,5 @@ fn message_line(message: ExportedMessage) -> ExportMessage {
         chain_hash: BASE64.encode(row.chain_hash),
         entry: Some(entry).filter(|entry: &ChainIndex| *entry != row.chain_index),
         latest_chain_index: row.latest_entry,
-    }
-}
-
-fn chain_entry(row: &ChainRow) -> Entry {
-    Entry {
-        index: row.index,
-        message_id: row.message_id,
-        timestamp: row.timestamp,
-        prev_hash: EntryHash(row.prev_hash.unwrap_or_default()),
-        content_hash: ContentHash(row.content_hash),
-        hash: EntryHash(row.hash),
-        signature: Signature(row.signature),
     }
 }

@@ -8,8 +8,9 @@ use super::super::CliError;
 use super::super::archive::Manifest;
 use super::super::verify_chain::memory::Memory;
 use super::shown;
+use crate::channels::head_of;
 use crate::ids::ChainIndex;
-use crate::logchain::{EntryHash, Head};
+use crate::logchain::Head;
 use crate::storage::{AsIs, Database, Opened, StorageError};
 
 /// A head that somebody saw.
@@ -78,7 +79,7 @@ fn existing(backup: &Database, head: Head, manifest: &Manifest, target: &Path) -
         None => return Ok(None),
     }
     let Some(stored) = database.head()? else { return Ok(None) };
-    let seen = Head { length: stored.index.next().0, hash: EntryHash(stored.hash) };
+    let seen = head_of(Some(stored));
     let mut relation = relation(backup, head, seen)?;
     if let (Relation::Behind(_), Some(last)) = (relation, head.last_index())
         && database.entry_hash(last)? != Some(head.hash.0)
