@@ -47,6 +47,8 @@ pub struct Reading {
     directory: Arc<Directory>,
     /// The most messages of a page of history.
     max_history: u32,
+    /// What a duration in a search, such as `7d`, is counted back from.
+    clock: Clock,
 }
 
 /// Why a question has no answer: refused, or the database failed.
@@ -63,8 +65,8 @@ impl From<StorageError> for Unanswered {
 
 impl Reading {
     /// Reads through `readers`; a page of history has at most `max_history` messages.
-    pub fn new(readers: Readers, directory: Arc<Directory>, max_history: u32) -> Self {
-        Self { readers, directory, max_history }
+    pub fn new(readers: Readers, directory: Arc<Directory>, max_history: u32, clock: Clock) -> Self {
+        Self { readers, directory, max_history, clock }
     }
 
     /// The channels.
@@ -89,7 +91,7 @@ impl Reading {
     /// What a search finds. A query that means nothing finds nothing.
     pub async fn search(&self, request: Search) -> Answer {
         let limit = limit(request.limit, MAX_SEARCH, DEFAULT_SEARCH);
-        let found = match (self.searched(&request), parse_query(&request.query, Clock::system().now())) {
+        let found = match (self.searched(&request), parse_query(&request.query, self.clock.now())) {
             (Some(channels), Ok(query)) => self.readers.read(move |db| search(db, &query, &channels, limit)).await,
             _ => Ok((Vec::new(), false)),
         };
@@ -209,9 +211,9 @@ fn known_hash(database: &Database, request: &Sync) -> Result<Option<[u8; 32]>, U
     let unknown = || Unanswered::Refused(Refusal::new(Reason::CursorUnknown));
     let Some(after) = request.after else { return Ok(None) };
     let hash = database.entry_hash(after)?.ok_or_else(unknown)?;
-    let is_other = |text: &String| BASE64.decode(text).is_ok_and(|remembered| remembered == hash);
+    let is_same = |text: &String| BASE64.decode(text).is_ok_and(|remembered| remembered == hash);
     match &request.after_hash {
-        Some(remembered) if !is_other(remembered) => Err(unknown()),
+        Some(remembered) if !is_same(remembered) => Err(unknown()),
         _ => Ok(Some(hash)),
     }
 }

@@ -150,7 +150,7 @@ impl Server {
             central: heartbeat.state(),
             log_streams: Arc::new(Semaphore::new(log_chain::MAX_STREAMS)),
             readers: readers.clone(),
-            reading: Reading::new(readers, directory.clone(), max_history),
+            reading: Reading::new(readers, directory.clone(), max_history, clock.clone()),
             profile,
             bounds,
             signing_key,

@@ -1,10 +1,12 @@
 //! History, sync, and the sizes of answers.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::support::client::{CREATE, DELETE, EDIT, HISTORY, SEARCH, SYNC};
 use crate::support::person;
-use crate::support::server::TestServer;
+use crate::support::server::{TestServer, clock_at, forward};
 use crate::verify_chain::log::tamper;
 
 fn contents(messages: &Value) -> Vec<&str> {
@@ -164,4 +166,17 @@ async fn sync_comes_to_the_end_though_the_last_messages_are_gone() {
     assert_eq!((said, &d["after"]), (vec![json!("0"), json!("1"), json!("3")], &json!(5)));
     let after = ada.get(SYNC, d).await;
     assert_eq!((&after["events"], &after["has_more"], &after["head"]), (&json!([]), &json!(false), &json!(5)));
+}
+
+#[tokio::test]
+async fn a_search_counts_time_by_the_server_s_clock() {
+    let clock = clock_at(1_577_836_800_000);
+    let server = TestServer::setup().hold_clock(&clock).start().await;
+    let mut ada = server.connect(person(1)).await;
+    ada.post("dogs of yesterday").await;
+    forward(&clock, Duration::from_hours(24));
+    let mut ada = server.connect(person(1)).await;
+    ada.post("dogs of today").await;
+    let found = ada.get(SEARCH, json!({ "query": "dogs after:12h" })).await;
+    assert_eq!(contents(&found["messages"]), ["dogs of today"]);
 }

@@ -9,6 +9,7 @@ use coms::config::{ChainAccess, Features};
 use coms::ids::{ChainIndex, MessageId};
 use coms::protocol::{Answer, EventBody, History, HistoryFrom, HistoryPage, Sync, SyncPage};
 use coms::storage::Readers;
+use coms::time::Clock;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -74,7 +75,10 @@ fn write(path: &Path, history: &[Written]) -> (Expected, Reading) {
         max_history: 100,
     };
     let directory = Directory::load(corpus.database(), features).expect("the channels");
-    (Expected { general, entries }, Reading::new(Readers::new(path.to_owned(), 1), Arc::new(directory), 100))
+    (
+        Expected { general, entries },
+        Reading::new(Readers::new(path.to_owned(), 1), Arc::new(directory), 100, Clock::system()),
+    )
 }
 
 async fn page(reading: &Reading, from: HistoryFrom, limit: i64) -> HistoryPage {
