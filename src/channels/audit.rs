@@ -60,11 +60,6 @@ impl DatabaseAudit {
         Ok(Self { as_is, opened })
     }
 
-    /// Whether it is a database of the Go reference server.
-    pub fn is_reference(&self) -> bool {
-        matches!(self.opened, Opened::Reference(_))
-    }
-
     /// How many entries the chain has, by the index of the last; `None` if damage hides it.
     pub fn length(&self) -> Result<Option<u64>, StorageError> {
         match self.last_index() {
@@ -97,7 +92,7 @@ impl DatabaseAudit {
 
     /// Verifies all of it. `watch` counts entries and can stop it.
     pub fn run(&self, mut options: VerifyOptions, watch: &AuditWatch) -> Result<Findings, AuditError> {
-        watch.add(self.opened.interrupt_handle());
+        watch.add(self.opened.interrupt_handle())?;
         let from = options.from;
         let started = Instant::now();
         options.before = damage_is_none(self.hash_before(from))?;
@@ -196,7 +191,7 @@ type Checked = Result<(Breaks, Vec<String>), AuditError>;
 
 fn contents(as_is: &AsIs, from: ChainIndex, watch: &AuditWatch) -> Checked {
     let opened = as_is.open()?;
-    watch.add(opened.interrupt_handle());
+    watch.add(opened.interrupt_handle())?;
     let mut breaks = Breaks::default();
     let checked = match &opened {
         Opened::Coms(database) => contents::check(database, from, watch, &mut breaks),
@@ -207,7 +202,7 @@ fn contents(as_is: &AsIs, from: ChainIndex, watch: &AuditWatch) -> Checked {
 
 fn search_index(as_is: &AsIs, watch: &AuditWatch) -> Checked {
     let opened = as_is.open()?;
-    watch.add(opened.interrupt_handle());
+    watch.add(opened.interrupt_handle())?;
     let mut breaks = Breaks::default();
     let checked = opened.search_index_matches().map(|matches| {
         if !matches {
@@ -221,7 +216,7 @@ fn search_index(as_is: &AsIs, watch: &AuditWatch) -> Checked {
 
 fn file(as_is: &AsIs, watch: &AuditWatch) -> Checked {
     let opened = as_is.open()?;
-    watch.add(opened.interrupt_handle());
+    watch.add(opened.interrupt_handle())?;
     let mut breaks = Breaks::default();
     let checked = opened.integrity_findings().and_then(|findings| {
         for finding in findings {

@@ -23,7 +23,8 @@ impl AuditWatch {
         self.entries.load(Ordering::Relaxed)
     }
 
-    /// Stops the verification as soon as may be.
+    /// Stops the verification as soon as may be. An interrupt only reaches a statement that is running, and one may be
+    /// about to: whoever waits for the end does this again until it comes.
     pub fn stop(&self) {
         self.stopped.store(true, Ordering::SeqCst);
         for handle in self.handles.lock().unwrap_or_else(PoisonError::into_inner).iter() {
@@ -31,11 +32,11 @@ impl AuditWatch {
         }
     }
 
-    pub(super) fn add(&self, handle: InterruptHandle) {
-        if self.check().is_err() {
-            handle.interrupt();
-        }
+    /// Takes a connection in that is about to work; refused if the verification was stopped.
+    pub(super) fn add(&self, handle: InterruptHandle) -> Result<(), AuditError> {
+        // First the handle, then the look: whoever stops it in between finds the handle.
         self.handles.lock().unwrap_or_else(PoisonError::into_inner).push(handle);
+        self.check()
     }
 
     pub(super) fn done(&self, entries: u64) {
@@ -49,5 +50,28 @@ impl AuditWatch {
     /// An interruption that was asked for is that, and no failure of storage.
     pub(super) fn explain(&self, error: StorageError) -> AuditError {
         if error.is_interruption() && self.check().is_err() { AuditError::Stopped } else { error.into() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{contents, file, search_index};
+    use super::*;
+    use crate::ids::ChainIndex;
+    use crate::storage::{AsIs, WriteStore};
+
+    #[test]
+    fn no_part_begins_after_the_stop() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("messages.db");
+        drop(WriteStore::open(&path).expect("a database"));
+        let as_is = AsIs::prepare(&path).expect("a file");
+        let watch = AuditWatch::default();
+        let parts = || [contents(&as_is, ChainIndex(0), &watch), search_index(&as_is, &watch), file(&as_is, &watch)];
+        assert!(parts().iter().all(Result::is_ok));
+        watch.stop();
+        for (number, part) in parts().into_iter().enumerate() {
+            assert!(matches!(part, Err(AuditError::Stopped)), "part {number}: {part:?}");
+        }
     }
 }

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::task::JoinHandle;
+
 use super::judgement::{Checked, Presented};
 use super::report::{Level, Report};
 use super::{Request, memory, progress};
@@ -38,8 +40,7 @@ pub(super) async fn verify(request: &Request<'_>, path: PathBuf) -> Result<Repor
             done = &mut work => break done.map_err(|error| CliError::failed(error.to_string()))?,
             () = tokio::time::sleep(TICK) => bar.set_position(watch.entries()),
             _ = tokio::signal::ctrl_c() => {
-                watch.stop();
-                tokio::time::timeout(STOPPING, &mut work).await.ok();
+                tokio::time::timeout(STOPPING, stop(&watch, &mut work)).await.ok();
                 return Err(CliError::interrupted());
             }
         }
@@ -62,6 +63,14 @@ pub(super) async fn verify(request: &Request<'_>, path: PathBuf) -> Result<Repor
         judge.keep_evidence(&evidence, &entries, &mut report);
     }
     Ok(report)
+}
+
+/// Stops the verification, and again until it has stopped.
+async fn stop<T>(watch: &AuditWatch, work: &mut JoinHandle<T>) {
+    while !work.is_finished() {
+        watch.stop();
+        tokio::time::sleep(TICK).await;
+    }
 }
 
 fn presented(request: &Request<'_>, audit: &DatabaseAudit, path: &std::path::Path) -> Result<Presented, CliError> {
