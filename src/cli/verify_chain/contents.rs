@@ -15,6 +15,7 @@ use crate::cli::chat::connection::{Connection, OpenError, Received};
 use crate::ids::{ChainIndex, MessageId};
 use crate::logchain::{Break, BreakKind, Breaks, ContentHash, Entry};
 use crate::secret::Secret;
+use crate::storage::DELETED_CONTENT;
 
 /// How many entries wait for their events at most, before events are fetched.
 const WAITING: usize = 2_000;
@@ -28,9 +29,6 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// Pages that are read beyond the head that is verified, for a million events: a server that always has more is not
 /// believed for ever.
 const LATER_PAGES: usize = 1_000;
-
-/// What a deleted message says.
-const DELETED: &str = "[deleted]";
 
 #[derive(Deserialize)]
 struct Frame {
@@ -191,7 +189,7 @@ impl Contents {
             }
             return;
         };
-        let said = if is_delete { DELETED } else { content.as_deref().unwrap_or_default() };
+        let said = if is_delete { DELETED_CONTENT } else { content.as_deref().unwrap_or_default() };
         if expected.message_id != message_id {
             let detail =
                 format!("the event is about message {message_id}, and the entry about {}", expected.message_id);
@@ -200,7 +198,7 @@ impl Contents {
             if is_delete {
                 self.deleted.remove(&message_id);
             }
-        } else if said == DELETED && !is_delete {
+        } else if said == DELETED_CONTENT && !is_delete {
             self.deleted.entry(message_id).or_insert(index);
         } else {
             let detail = format!("message {message_id} says something else here than its entry covers");
