@@ -121,7 +121,7 @@ fn odd_queries_are_answered() {
         "NEAR(dogs)",
         "content:dogs",
         "dogs^2 {x} + ;",
-        "(((",
+        "((( dogs",
         "-not",
         "dogs \u{7} :",
         "-x dogs -y",
