@@ -28,9 +28,10 @@ const SEED: [u8; 32] = [42; 32];
 #[expect(clippy::print_stdout, reason = "a benchmark says what it measured")]
 fn main() -> Outcome<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let entries = arguments.iter().find_map(|argument| argument.parse().ok()).unwrap_or(1_000_000);
-    let runs = arguments.iter().skip_while(|argument| *argument != "--runs").nth(1);
-    let runs = runs.map_or(Ok(3), |runs| runs.parse())?;
+    let (before, after) =
+        arguments.split_at(arguments.iter().position(|argument| argument == "--runs").unwrap_or(arguments.len()));
+    let entries = before.iter().find_map(|argument| argument.parse().ok()).unwrap_or(1_000_000);
+    let runs = after.get(1).map_or(Ok(3), |runs| runs.parse())?;
     let site = Site::new(entries)?;
     println!("{entries} entries, {} MB", fs::metadata(site.database())?.len() / 1_000_000);
     for (source, arguments) in [
