@@ -178,7 +178,10 @@ fn a_failed_export_leaves_the_old_file_and_nothing_else() {
     assert_eq!(run.code, Some(3), "{run:?}");
     assert_eq!(home.read("old.jsonl"), "old");
     let left = fs::read_dir(home.path()).expect("the folder").filter_map(Result::ok);
-    assert!(left.map(|entry| entry.file_name()).all(|name| !name.to_string_lossy().contains("coms-export")));
+    assert!(
+        left.map(|entry| entry.file_name())
+            .all(|name| !name.to_string_lossy().contains("coms-export") && !name.to_string_lossy().contains("partial"))
+    );
     let run = export(&home, &["-q", "-o", "missing/x.jsonl"]);
     assert_eq!(run.code, Some(3));
     assert!(

@@ -20,9 +20,10 @@ use crate::ids::{ChainIndex, MessageId, ServerId};
 use crate::logchain::{
     Break, BreakKind, Breaks, ContentHash, Entry, EntryHash, Head, Signature, SigningKey, Verifier, VerifyOptions,
 };
+use crate::staged_file::{Existing, StagedFile, beside, keep_as};
 use crate::storage::{
-    AdoptedEntry, AdoptedMessage, ChannelKey, Existing, Hold, ReferenceChannel, ReferenceEntry, ReferenceRow,
-    ReferenceSource, StagedFile, StorageError, WriteStore, beside, keep_as,
+    AdoptedEntry, AdoptedMessage, ChannelKey, Hold, ReferenceChannel, ReferenceEntry, ReferenceRow, ReferenceSource,
+    StorageError, WriteStore,
 };
 use crate::time::Timestamp;
 

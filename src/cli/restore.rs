@@ -23,7 +23,8 @@ use super::check_copy::{Checked, bytes_bar, check_copy};
 use super::stop_flag::Stop;
 use super::{CliError, Exit, Globals, SettingsArgs, printable};
 use crate::logchain::Head;
-use crate::storage::{AsIs, Database, DatabaseLock, Existing, LockError, Opened, StagedFile, beside, set_aside};
+use crate::staged_file::{Existing, StagedFile, beside};
+use crate::storage::{AsIs, Database, DatabaseLock, LockError, Opened, set_aside};
 
 /// How the name of an old database ends.
 const KEPT: &str = ".before-restore";

@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 
 use super::document::Document;
 use super::fault::{Fault, Faults};
+use crate::staged_file::{Existing, StagedFile};
 
 /// The file that is read when none is named; it need not exist.
 pub const DEFAULT_ENV_FILE: &str = ".env";
@@ -92,23 +93,22 @@ pub enum WriteError {
 /// The file is replaced in one step: a crash leaves the old one or the new one, and beside it at worst a temporary file.
 pub fn write(path: &Path, document: &Document, before: Option<&EnvFile>) -> Result<(), WriteError> {
     let io_error = |cause| WriteError::Io { path: path.to_owned(), cause };
-    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    // `tempfile` makes files with mode 0600.
-    let mut file = tempfile::Builder::new().prefix(".env.").tempfile_in(folder).map_err(io_error)?;
+    let mut file = StagedFile::for_target(path).map_err(io_error)?;
     file.write_all(document.text().as_bytes()).map_err(io_error)?;
-    if let Some(before) = before {
-        keep_owner(file.as_file(), before).map_err(io_error)?;
-    }
-    file.as_file().sync_all().map_err(io_error)?;
-    match before {
-        None => file.persist_noclobber(path).map(drop).map_err(|refused| match refused.error.kind() {
-            io::ErrorKind::AlreadyExists => WriteError::Changed { path: path.to_owned() },
-            _ => io_error(refused.error),
-        })?,
-        Some(before) if !is_still(path, before) => return Err(WriteError::Changed { path: path.to_owned() }),
-        Some(_) => file.persist(path).map(drop).map_err(|refused| io_error(refused.error))?,
-    }
-    sync_folder(folder).map_err(io_error)
+    let published = match before {
+        None => file.publish(Existing::Keep),
+        Some(before) => {
+            keep_owner(file.file(), before).map_err(io_error)?;
+            if !is_still(path, before) {
+                return Err(WriteError::Changed { path: path.to_owned() });
+            }
+            file.publish(Existing::Replace)
+        }
+    };
+    published.map_err(|cause| match cause.kind() {
+        io::ErrorKind::AlreadyExists => WriteError::Changed { path: path.to_owned() },
+        _ => io_error(cause),
+    })
 }
 
 fn is_still(path: &Path, before: &EnvFile) -> bool {
@@ -130,11 +130,6 @@ fn keep_owner(file: &File, before: &EnvFile) -> io::Result<()> {
 #[cfg(not(unix))]
 fn keep_owner(_: &File, _: &EnvFile) -> io::Result<()> {
     Ok(())
-}
-
-/// A rename is only on disk when its folder is.
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
 }
 
 /// The contents of a file with one secret: its text without the newline at the end, or what is the matter with it.

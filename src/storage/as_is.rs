@@ -8,7 +8,6 @@
 //! - A `-wal` is there: a server runs, or one was killed. It is read like by any other reader.
 //! - That fails, since the directory can't be written to and the `-shm` is missing: files are copied to a private place.
 
-use std::ffi::OsString;
 use std::fs::{self, File, Metadata};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -18,6 +17,7 @@ use tempfile::TempDir;
 
 use super::database::{Access, Database, StorageError, connect, connect_frozen, plain_words};
 use super::reference::ReferenceDatabase;
+use crate::staged_file::beside;
 
 /// How often a copy is tried while the file changes underneath.
 const COPY_TRIES: usize = 3;
@@ -130,12 +130,6 @@ impl Stamp {
     fn of(metadata: &Metadata) -> Self {
         Self { bytes: metadata.len(), modified: metadata.modified().ok() }
     }
-}
-
-fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = OsString::from(path);
-    name.push(suffix);
-    name.into()
 }
 
 /// Reads something, so that SQLite does what it does when it first reads.

@@ -1,8 +1,10 @@
 //! The lock that makes a process the only one that writes to a database.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
+
+use crate::private_file;
 
 /// How much of the lock file is read: who holds it fits into far less.
 const HOLDER_BYTES: u64 = 256;
@@ -39,7 +41,7 @@ impl DatabaseLock {
     pub fn take(path: &Path, holder: &str) -> Result<Self, LockError> {
         let lock_path = Self::path(path).map_err(|source| LockError::Io { path: path.to_owned(), source })?;
         let failed = |source| LockError::Io { path: lock_path.clone(), source };
-        let mut file = options().open(&lock_path).map_err(failed)?;
+        let mut file = private_file::open_or_create(&lock_path).map_err(failed)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -82,18 +84,6 @@ fn holder_in(file: &mut File) -> io::Result<String> {
     let mut holder = String::new();
     file.take(HOLDER_BYTES).read_to_string(&mut holder)?;
     Ok(if holder.is_empty() { "another process".to_owned() } else { holder })
-}
-
-fn options() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt as _;
-        // A link in its place would have us write into another file.
-        options.mode(0o600).custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed());
-    }
-    options
 }
 
 #[cfg(test)]

@@ -25,7 +25,6 @@ mod search;
 mod search_query;
 mod search_text;
 mod set_aside;
-mod staged_file;
 mod write;
 mod write_ahead_log;
 
@@ -48,5 +47,4 @@ pub use search::{Found, MAX_RANKED, SearchOrder, SearchRequest};
 pub use search_query::{NotAUserPrefix, SearchFilters, SearchQuery, TextQuery, UserPrefix};
 pub use search_text::has_words;
 pub use set_aside::set_aside;
-pub use staged_file::{Existing, StagedFile, beside, keep_as};
 pub use write::{Change, DELETED_CONTENT, EntryRow, MessageKey, Stored, StoredHead, Target, WriteStore};

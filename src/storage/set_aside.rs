@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::ErrorCode;
 
 use super::database::{Access, connect};
-use super::staged_file::{SIDE_FILES, beside, keep_as, sync_directory_of};
+use crate::staged_file::{SIDE_FILES, beside, keep_as, sync_directory_of};
 
 /// How every database begins.
 const MAGIC: &[u8] = b"SQLite format 3\0";

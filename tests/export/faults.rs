@@ -21,7 +21,10 @@ fn big_home() -> Home {
 /// Whether an unfinished export is in the home.
 fn has_unfinished(home: &Home) -> bool {
     let files = fs::read_dir(home.path()).expect("the home").filter_map(Result::ok);
-    files.into_iter().any(|file| file.file_name().to_string_lossy().starts_with(".coms-export-"))
+    files
+        .into_iter()
+        .map(|file| file.file_name().to_string_lossy().into_owned())
+        .any(|name| name.starts_with(".coms-export-") || name.ends_with(".partial"))
 }
 
 #[test]

@@ -1,12 +1,13 @@
 //! The sandbox Central's key pair, made once and kept in a file.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
 use crate::keys::{KeyError, SigningKey};
+use crate::staged_file::{Existing, StagedFile};
 
 /// The file's name within the sandbox's directory.
 const FILE_NAME: &str = "central.key";
@@ -59,22 +60,10 @@ pub(super) fn open_or_create(dir: &Path) -> Result<SigningKey, SandboxError> {
     }
 }
 
-/// A crash in here may leave an empty file, which the next start names as such: no token that matters is lost with it.
 fn create(path: &Path, key: &SigningKey) -> io::Result<()> {
-    let mut file = private_file(path)?;
+    let mut file = StagedFile::for_target(path)?;
     writeln!(file, "{}", key.to_hex().reveal())?;
-    file.sync_all()
-}
-
-#[cfg(unix)]
-fn private_file(path: &Path) -> io::Result<File> {
-    use std::os::unix::fs::OpenOptionsExt as _;
-    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
-}
-
-#[cfg(not(unix))]
-fn private_file(path: &Path) -> io::Result<File> {
-    OpenOptions::new().write(true).create_new(true).open(path)
+    file.publish(Existing::Keep)
 }
 
 #[cfg(test)]

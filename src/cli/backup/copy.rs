@@ -14,7 +14,8 @@ use super::super::{CliError, Globals, printable};
 use crate::channels::head_of;
 use crate::config::Settings;
 use crate::logchain::{Head, SignedHead};
-use crate::storage::{AsIs, Counts, Database, Opened, StagedFile, beside};
+use crate::staged_file::{StagedFile, beside};
+use crate::storage::{AsIs, Counts, Database, Opened};
 use crate::time::{Clock, Timestamp};
 
 /// How often a copy is tried that a starting server spoils.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::super::archive::Manifest;
 use super::super::{CliError, printable};
-use crate::storage::{Existing, StagedFile};
+use crate::staged_file::{Existing, StagedFile};
 
 /// How many backups of one second get names.
 const MAX_NUMBER: u32 = 99;

@@ -5,9 +5,11 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use tempfile::{NamedTempFile, TempDir};
+use tempfile::TempDir;
 
-/// How the names of unfinished exports begin.
+use crate::staged_file::{Existing, StagedFile, sync_directory, sync_directory_of};
+
+/// How the names of unfinished folders begin.
 const UNFINISHED: &str = ".coms-export-";
 
 const BUFFER_BYTES: usize = 256 * 1024;
@@ -16,7 +18,7 @@ const BUFFER_BYTES: usize = 256 * 1024;
 pub(super) enum Output {
     Stdout(BufWriter<io::Stdout>),
     Device(BufWriter<File>),
-    File { unfinished: BufWriter<NamedTempFile>, name: PathBuf },
+    File(BufWriter<StagedFile>),
 }
 
 impl Output {
@@ -33,10 +35,12 @@ impl Output {
             let device = File::options().write(true).open(path)?;
             return Ok(Self::Device(BufWriter::with_capacity(BUFFER_BYTES, device)));
         }
-        // Only its owner can read it.
-        let unfinished = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(folder(path)?)?;
-        let unfinished = BufWriter::with_capacity(BUFFER_BYTES, unfinished);
-        Ok(Self::File { unfinished, name: path.to_owned() })
+        folder(path)?;
+        let staged = StagedFile::for_target(path).map_err(|error| match error.kind() {
+            io::ErrorKind::WouldBlock => io::Error::new(error.kind(), "another export is writing it"),
+            _ => error,
+        })?;
+        Ok(Self::File(BufWriter::with_capacity(BUFFER_BYTES, staged)))
     }
 
     /// Gives a file its name, in place of one that had it.
@@ -44,11 +48,8 @@ impl Output {
         match self {
             Self::Stdout(mut stdout) => stdout.flush(),
             Self::Device(mut device) => device.flush(),
-            Self::File { unfinished, name } => {
-                let file = unfinished.into_inner().map_err(io::IntoInnerError::into_error)?;
-                file.as_file().sync_all()?;
-                file.persist(&name).map_err(|error| error.error)?;
-                sync_folder(folder(&name)?)
+            Self::File(unfinished) => {
+                unfinished.into_inner().map_err(io::IntoInnerError::into_error)?.publish(Existing::Replace)
             }
         }
     }
@@ -59,7 +60,7 @@ impl Write for Output {
         match self {
             Self::Stdout(stdout) => stdout.write(bytes),
             Self::Device(device) => device.write(bytes),
-            Self::File { unfinished, .. } => unfinished.write(bytes),
+            Self::File(unfinished) => unfinished.write(bytes),
         }
     }
 
@@ -67,7 +68,7 @@ impl Write for Output {
         match self {
             Self::Stdout(stdout) => stdout.flush(),
             Self::Device(device) => device.flush(),
-            Self::File { unfinished, .. } => unfinished.flush(),
+            Self::File(unfinished) => unfinished.flush(),
         }
     }
 }
@@ -97,26 +98,15 @@ impl OutputFolder {
 
     /// Gives it its name.
     pub(super) fn finish(self) -> io::Result<()> {
-        sync_folder(self.unfinished.path())?;
+        sync_directory(self.unfinished.path())?;
         fs::rename(self.unfinished.path(), &self.name)?;
         // What is left to clean up under the old name is nothing.
         let _moved = self.unfinished.keep();
-        sync_folder(folder(&self.name)?)
+        sync_directory_of(&self.name)
     }
 }
 
 fn folder(path: &Path) -> io::Result<&Path> {
     let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if folder.is_dir() { Ok(folder) } else { Err(io::Error::new(io::ErrorKind::NotFound, "its folder is not there")) }
-}
-
-#[cfg(unix)]
-fn sync_folder(path: &Path) -> io::Result<()> {
-    File::open(path)?.sync_all()
-}
-
-#[cfg(not(unix))]
-#[expect(clippy::unnecessary_wraps, reason = "elsewhere it can fail")]
-fn sync_folder(_path: &Path) -> io::Result<()> {
-    Ok(())
 }

@@ -10,11 +10,12 @@ use std::path::{Path, PathBuf};
 
 use directories::ProjectDirs;
 use serde::{Deserialize, Serialize};
-use tempfile::NamedTempFile;
 
 use crate::cli::CliError;
 use crate::ids::ServerId;
 use crate::logchain::{EntryHash, SignedHead};
+use crate::private_file;
+use crate::staged_file::{Existing, StagedFile};
 use crate::time::Timestamp;
 
 /// Tells the file from any other.
@@ -108,9 +109,9 @@ impl Memory {
     /// Remembers `head` for `source`, and keeps what others wrote meanwhile: other sources, and a longer log of this one,
     /// unless it is to be `replaced` whatever it is. The file holds the old or the new, never a part.
     pub(super) fn remember(&self, source: &str, head: Remembered, replaced: bool) -> Result<(), CliError> {
-        let folder = self.folder()?;
+        self.folder()?;
         let lock_path = self.path.with_extension("lock");
-        let lock = private_file(&lock_path).map_err(|error| self.cannot_write(&error))?;
+        let lock = private_file::open_or_create(&lock_path).map_err(|error| self.cannot_write(&error))?;
         lock.lock().map_err(|error| self.cannot_write(&error))?;
         let mut sources = read(&self.path)?;
         if let Some(known) = sources.get(source).filter(|_| !replaced) {
@@ -124,13 +125,12 @@ impl Memory {
         }
         sources.insert(source.to_owned(), head);
         let contents = Contents { format: FORMAT.to_owned(), version: VERSION, sources };
-        // A temporary file has mode 0600 from the start.
-        let mut file = NamedTempFile::new_in(&folder).map_err(|error| self.cannot_write(&error))?;
         let text = serde_json::to_vec_pretty(&contents).map_err(|error| self.cannot_write(&error.into()))?;
-        let written = file.write_all(&text).and_then(|()| file.as_file().sync_all());
-        written.map_err(|error| self.cannot_write(&error))?;
-        file.persist(&self.path).map_err(|error| self.cannot_write(&error.error))?;
-        Ok(())
+        let written = StagedFile::for_target(&self.path).and_then(|mut file| {
+            file.write_all(&text)?;
+            file.publish(Existing::Replace)
+        });
+        written.map_err(|error| self.cannot_write(&error))
     }
 
     /// The directory of the file, made if it is missing.
@@ -217,15 +217,6 @@ fn check_owner(path: &Path, file: &File) -> Result<(), CliError> {
 #[cfg(not(unix))]
 fn check_owner(_: &Path, _: &File) -> Result<(), CliError> {
     Ok(())
-}
-
-/// Opens or makes a file that only its owner can read.
-fn private_file(path: &Path) -> io::Result<File> {
-    let mut options = File::options();
-    options.create(true).truncate(false).write(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
 }
 
 #[cfg(test)]

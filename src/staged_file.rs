@@ -4,12 +4,14 @@
 //! was there before.
 
 use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, ErrorKind};
+use std::fs::{self, File, TryLockError};
+use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
+use crate::private_file;
+
 /// What SQLite puts beside a database.
-pub(super) const SIDE_FILES: [&str; 3] = ["-wal", "-shm", "-journal"];
+pub(crate) const SIDE_FILES: [&str; 3] = ["-wal", "-shm", "-journal"];
 
 /// What is done about a file that has the final name already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,18 +38,14 @@ impl StagedFile {
     /// while another process stages the same file, this fails with [`ErrorKind::WouldBlock`].
     pub fn for_target(target: &Path) -> io::Result<Self> {
         let staged = beside(target, ".partial");
-        let file = options().open(&staged)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(ErrorKind::WouldBlock.into()),
-            Err(TryLockError::Error(error)) => return Err(error),
-        }
-        // Between opening and locking, its maker may have published it: then this is no leftover, but the file itself.
-        if !is_at(&file, &staged) {
-            return Err(ErrorKind::WouldBlock.into());
+        let mut file = open_and_lock(&staged)?;
+        if !private_file::is_own(&file)? {
+            // The second name of a file that was just published when its maker died, or a trap: only the name goes.
+            fs::remove_file(&staged)?;
+            file = open_and_lock(&staged)?;
         }
         let this = Self { staged, target: target.to_owned(), file, published: false };
-        only_for_owner(&this.file)?;
+        private_file::only_for_owner(&this.file)?;
         this.file.set_len(0)?;
         remove_side_files(&this.staged);
         Ok(this)
@@ -72,6 +70,16 @@ impl StagedFile {
         }
         self.published = true;
         sync_directory_of(&self.target)
+    }
+}
+
+impl Write for StagedFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
     }
 }
 
@@ -102,17 +110,29 @@ pub fn keep_as(path: &Path, kept: &Path) -> io::Result<()> {
         io::copy(&mut File::open(path)?, &mut copy.file())?;
         copy.publish(Existing::Keep)?;
     }
-    only_for_owner(&File::open(kept)?)?;
+    private_file::only_for_owner(&File::open(kept)?)?;
     sync_directory_of(kept)
 }
 
-/// Makes the names in the directory of `path` durable.
-pub(super) fn sync_directory_of(path: &Path) -> io::Result<()> {
-    if cfg!(unix) {
-        let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        File::open(directory)?.sync_all()?;
+/// Makes the name `path` durable: that of a new file, or of one that was renamed.
+pub(crate) fn sync_directory_of(path: &Path) -> io::Result<()> {
+    sync_directory(path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")))
+}
+
+/// Makes the names in a directory durable.
+pub(crate) fn sync_directory(directory: &Path) -> io::Result<()> {
+    if cfg!(unix) { File::open(directory)?.sync_all() } else { Ok(()) }
+}
+
+fn open_and_lock(staged: &Path) -> io::Result<File> {
+    let file = private_file::open_or_create(staged)?;
+    match file.try_lock() {
+        // Between opening and locking, its maker may have published it: then this is no leftover, but the file itself.
+        Ok(()) if !is_at(&file, staged) => Err(ErrorKind::WouldBlock.into()),
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(ErrorKind::WouldBlock.into()),
+        Err(TryLockError::Error(error)) => Err(error),
     }
-    Ok(())
 }
 
 /// Whether the open file is still the one with this name.
@@ -129,18 +149,6 @@ fn is_at(file: &File, path: &Path) -> bool {
         let _ = file;
         path.exists()
     }
-}
-
-/// Makes the file readable and writable for its owner, and for nobody else.
-pub(super) fn only_for_owner(file: &File) -> io::Result<()> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        file.set_permissions(fs::Permissions::from_mode(0o600))?;
-    }
-    #[cfg(not(unix))]
-    let _ = file;
-    Ok(())
 }
 
 /// A link takes only a free name, in one step, where a renaming would replace what is there.
@@ -160,21 +168,8 @@ fn remove_side_files(path: &Path) {
     }
 }
 
-fn options() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt as _;
-        options.mode(0o600).custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed());
-    }
-    options
-}
-
 #[cfg(test)]
 mod tests {
-    use std::io::Write as _;
-
     use super::*;
 
     #[test]
@@ -217,5 +212,18 @@ mod tests {
         let staged = StagedFile::for_target(&target).expect("staged");
         assert_eq!(fs::metadata(staged.path()).expect("metadata").len(), 0);
         assert_eq!(StagedFile::for_target(&target).expect_err("under way").kind(), ErrorKind::WouldBlock);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_somebody_put_in_its_place_is_not_written_into() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (target, other) = (folder.path().join("x"), folder.path().join("other"));
+        fs::write(&other, "theirs").expect("a file");
+        fs::hard_link(&other, beside(&target, ".partial")).expect("a second name");
+        drop(StagedFile::for_target(&target).expect("a file of its own"));
+        std::os::unix::fs::symlink(&other, beside(&target, ".partial")).expect("a link");
+        StagedFile::for_target(&target).expect_err("it is a link");
+        assert_eq!(fs::read(&other).expect("the file"), b"theirs");
     }
 }
