@@ -1,7 +1,7 @@
 //! Storing what the Go reference server wrote, as it wrote it.
 
 use super::channel::ChannelKey;
-use super::database::StorageError;
+use super::error::StorageError;
 use super::reference_source::ReferenceChannel;
 use super::write::{EntryRow, MessageKey, WriteStore};
 use crate::ids::{ChainIndex, MessageId, UserId};

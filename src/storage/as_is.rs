@@ -15,7 +15,8 @@ use std::time::SystemTime;
 use rusqlite::{Connection, InterruptHandle};
 use tempfile::TempDir;
 
-use super::database::{Access, Database, StorageError, connect, connect_frozen, plain_words};
+use super::database::{Access, Database, connect, connect_frozen};
+use super::error::{StorageError, plain_words};
 use super::reference::ReferenceDatabase;
 use crate::staged_file::beside;
 

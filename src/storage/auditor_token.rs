@@ -2,7 +2,8 @@
 
 use rusqlite::{ErrorCode, OptionalExtension as _, Row};
 
-use super::database::{Database, StorageError};
+use super::database::Database;
+use super::error::StorageError;
 use super::write::WriteStore;
 use crate::time::Timestamp;
 

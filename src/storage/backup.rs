@@ -11,7 +11,8 @@ use rusqlite::Connection;
 use rusqlite::backup::{Backup, StepResult};
 use serde::{Deserialize, Serialize};
 
-use super::database::{Access, Database, StorageError, connect};
+use super::database::{Access, Database, connect};
+use super::error::StorageError;
 use super::export::Moment;
 
 /// How many pages are copied between two looks at whether to go on; at SQLite's 4 KiB a page.

@@ -6,7 +6,8 @@
 use rusqlite::Row;
 use rusqlite::types::ValueRef;
 
-use super::database::{Database, StorageError};
+use super::database::Database;
+use super::error::StorageError;
 use crate::ids::{ChainIndex, MessageId};
 use crate::time::Timestamp;
 

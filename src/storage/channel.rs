@@ -2,7 +2,8 @@
 
 use rusqlite::Row;
 
-use super::database::{Database, StorageError};
+use super::database::Database;
+use super::error::StorageError;
 use super::write::WriteStore;
 use crate::ids::ChannelId;
 use crate::time::Timestamp;

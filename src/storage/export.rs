@@ -5,7 +5,8 @@ use rusqlite::{Row, params_from_iter};
 
 use super::chain::ChainRow;
 use super::channel::ChannelKey;
-use super::database::{Database, StorageError};
+use super::database::Database;
+use super::error::StorageError;
 use super::history::{MESSAGE_COLUMNS, MessageRow};
 use crate::ids::{ChainIndex, MessageId, UserId};
 use crate::time::Timestamp;

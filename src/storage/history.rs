@@ -5,7 +5,8 @@ use std::ops::ControlFlow;
 use rusqlite::{OptionalExtension as _, Row};
 
 use super::channel::ChannelKey;
-use super::database::{Database, StorageError};
+use super::database::Database;
+use super::error::StorageError;
 use super::write::MessageKey;
 use crate::ids::{ChainIndex, ChannelId, MessageId, UserId};
 use crate::time::Timestamp;

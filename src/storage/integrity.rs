@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 
 use super::as_is::Opened;
-use super::database::StorageError;
+use super::error::StorageError;
 
 /// How many findings of `PRAGMA integrity_check` are asked for.
 const MAX_FINDINGS: u32 = 20;

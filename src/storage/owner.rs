@@ -2,7 +2,7 @@
 
 use rusqlite::OptionalExtension as _;
 
-use super::database::StorageError;
+use super::error::StorageError;
 use super::write::WriteStore;
 use crate::ids::ServerId;
 use crate::keys::PublicKey;

@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Semaphore;
 
-use super::database::{Access, Database, StorageError};
+use super::database::{Access, Database};
+use super::error::StorageError;
 
 /// Connections for reading. Each has one reader at a time; who finds none free waits.
 #[derive(Clone)]

@@ -7,7 +7,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, Row};
 
 use super::chain::{ChainItem, ChainRow, Coverage, ScanPlace, bytes, fixed, whole};
-use super::database::StorageError;
+use super::error::StorageError;
 use crate::ids::{ChainIndex, MessageId};
 use crate::time::Timestamp;
 

@@ -9,7 +9,8 @@ use std::time::Duration;
 use rusqlite::types::FromSql;
 use rusqlite::{Connection, ErrorCode, Row};
 
-use super::database::{Access, StorageError, connect, plain_words};
+use super::database::{Access, connect};
+use super::error::{StorageError, plain_words};
 use crate::ids::{ChainIndex, MessageId, UserId};
 use crate::time::Timestamp;
 

@@ -2,7 +2,7 @@
 
 use rusqlite::{OptionalExtension as _, Row};
 
-use super::database::StorageError;
+use super::error::StorageError;
 use super::write::WriteStore;
 use crate::time::Timestamp;
 

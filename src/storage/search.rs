@@ -11,7 +11,8 @@ use rusqlite::types::Value;
 use rusqlite::{ErrorCode, params_from_iter};
 
 use super::channel::{ChannelKey, ChannelRow};
-use super::database::{Database, StorageError};
+use super::database::Database;
+use super::error::StorageError;
 use super::history::{MESSAGE_COLUMNS, MESSAGE_JOINS, MessageRow};
 use super::match_expression::MatchExpression;
 use super::relevance::{Candidate, rank};

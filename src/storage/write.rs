@@ -10,7 +10,8 @@ use rusqlite::OptionalExtension as _;
 use uuid::Uuid;
 
 use super::channel::ChannelKey;
-use super::database::{Access, Database, StorageError};
+use super::database::{Access, Database};
+use super::error::StorageError;
 use super::request::Place;
 use super::search_text::search_text;
 use crate::ids::{ChainIndex, MessageId, UserId};

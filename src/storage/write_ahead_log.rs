@@ -5,7 +5,8 @@
 
 use std::time::Duration;
 
-use super::database::{BUSY_TIMEOUT, MAX_WAL_BYTES, StorageError};
+use super::database::{BUSY_TIMEOUT, MAX_WAL_BYTES};
+use super::error::StorageError;
 use super::write::WriteStore;
 
 /// How many pages more the log holds before the next checkpoint: SQLite's own default, about 4 MiB.
