@@ -46,12 +46,24 @@ fn every_module_has_its_layer() {
     }
 }
 
-/// The module names that follow `crate::` in `text`, comments included: a comment should not point up either.
+/// The module names that follow `crate::` in `text`, comments included: a comment should not point up either. Of
+/// `crate::{one, other::Thing}` these are both.
 fn crate_paths(text: &str) -> impl Iterator<Item = &str> {
-    text.split("crate::").skip(1).map(|rest| {
-        let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
-        &rest[..end]
+    text.split("crate::").skip(1).flat_map(|rest| match rest.strip_prefix('{') {
+        Some(group) => group.split('}').next().unwrap_or_default().split(',').map(str::trim).map(first_name).collect(),
+        None => vec![first_name(rest)],
     })
+}
+
+fn first_name(path: &str) -> &str {
+    path.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next().unwrap_or_default()
+}
+
+#[test]
+fn every_way_to_name_a_module_is_seen() {
+    let text =
+        "use crate::cli::Exit; use crate::{server, storage::Database}; pub(crate) fn f() -> crate::ids::UserId {}";
+    assert_eq!(crate_paths(text).collect::<Vec<_>>(), ["cli", "server", "storage", "ids"]);
 }
 
 fn files_of(source: &Path, module: &str) -> Vec<PathBuf> {
