@@ -8,21 +8,29 @@ use tokio::sync::Semaphore;
 use super::database::{Access, Database};
 use super::error::StorageError;
 
-/// Connections for reading. Each has one reader at a time; who finds none free waits.
+/// Connections for reading. Each has one reader at a time; who finds none free waits. A read that was begun goes on
+/// though nobody waits for it any more, and keeps its connection until it is done.
 #[derive(Clone)]
 pub struct Readers(Arc<Pool>);
 
 struct Pool {
     path: PathBuf,
-    free: Semaphore,
-    /// Connections that were opened and are not in use; taken and given back by whoever holds a permit of `free`.
+    size: usize,
+    free: Arc<Semaphore>,
+    /// Connections that were opened and are not in use, `size` at most; taken and given back by whoever holds a permit
+    /// of `free`.
     idle: Mutex<Vec<Database>>,
 }
 
 impl Readers {
     /// A pool of at most `size` connections, opened when they are first needed.
     pub fn new(path: PathBuf, size: usize) -> Self {
-        Self(Arc::new(Pool { path, free: Semaphore::new(size), idle: Mutex::new(Vec::new()) }))
+        Self(Arc::new(Pool { path, size, free: Arc::new(Semaphore::new(size)), idle: Mutex::default() }))
+    }
+
+    /// How many read at the same time.
+    pub fn size(&self) -> usize {
+        self.0.size
     }
 
     /// Runs `read` on a connection, on a thread that may block.
@@ -33,15 +41,15 @@ impl Readers {
     {
         let pool = self.0.clone();
         // The semaphore is never closed; without a permit the read would go on all the same, only unbounded.
-        let permit = self.0.free.acquire().await.ok();
+        let permit = self.0.free.clone().acquire_owned().await.ok();
         let result = tokio::task::spawn_blocking(move || {
             let database = pool.take()?;
             let result = read(&database);
             pool.idle.lock().unwrap_or_else(PoisonError::into_inner).push(database);
+            drop(permit);
             result
         })
         .await;
-        drop(permit);
         match result {
             Ok(result) => result,
             Err(failed) => match failed.try_into_panic() {
@@ -56,5 +64,49 @@ impl Pool {
     fn take(&self) -> Result<Database, StorageError> {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         idle.map_or_else(|| Database::open(&self.path, Access::ReadOnly), Ok)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::storage::WriteStore;
+
+    const DEADLINE: Duration = Duration::from_secs(30);
+
+    #[tokio::test]
+    async fn a_read_that_nobody_waits_for_keeps_its_place_until_it_is_done() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("messages.db");
+        drop(WriteStore::open(&path).expect("a database"));
+        let readers = Readers::new(path, 1);
+        let running = Arc::new(AtomicUsize::new(0));
+        let (begun, has_begun) = tokio::sync::oneshot::channel();
+        let (go_on, may_go_on) = mpsc::channel::<()>();
+        let counted = running.clone();
+        let abandoned = readers.read(move |_| {
+            counted.fetch_add(1, Ordering::SeqCst);
+            begun.send(()).ok();
+            may_go_on.recv_timeout(DEADLINE).ok();
+            counted.fetch_sub(1, Ordering::SeqCst);
+            Ok::<_, StorageError>(())
+        });
+        tokio::select! {
+            _ = abandoned => panic!("it waits"),
+            begun = has_begun => begun.expect("it reads"),
+        }
+        let next = readers.read(move |_| Ok::<_, StorageError>(running.load(Ordering::SeqCst)));
+        let mut next = std::pin::pin!(next);
+        let early = timeout(Duration::from_millis(100), &mut next).await;
+        assert!(early.is_err(), "a pool of one has two readers");
+        go_on.send(()).expect("it waits");
+        let others = timeout(DEADLINE, next).await.expect("its turn").expect("a read");
+        assert_eq!((others, readers.0.idle.lock().expect("not poisoned").len()), (0, 1));
     }
 }
