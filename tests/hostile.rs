@@ -4,3 +4,4 @@ mod crowds;
 mod framing;
 #[cfg(unix)]
 mod pressure;
+mod searching;

@@ -13,6 +13,7 @@ mod moment;
 mod policy;
 mod query;
 mod reading;
+mod search_turns;
 mod stored_chain;
 mod writer;
 

@@ -9,7 +9,8 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 
 use super::directory::Directory;
 use super::query::parse_query;
-use crate::ids::ChainIndex;
+use super::search_turns::SearchTurns;
+use crate::ids::{ChainIndex, UserId};
 use crate::protocol::{
     Answer, EventBody, History, HistoryFrom, HistoryPage, Message, Reason, Refusal, Search, SearchResults, Sync,
     SyncPage,
@@ -44,6 +45,8 @@ const BYTES_BESIDE_TEXT: usize = 448;
 #[derive(Clone)]
 pub struct Reading {
     readers: Readers,
+    /// Keeps searches to half of the readers, so that history and sync always find one.
+    search_turns: SearchTurns,
     directory: Arc<Directory>,
     /// The most messages of a page of history.
     max_history: u32,
@@ -66,7 +69,8 @@ impl From<StorageError> for Unanswered {
 impl Reading {
     /// Reads through `readers`; a page of history has at most `max_history` messages.
     pub fn new(readers: Readers, directory: Arc<Directory>, max_history: u32, clock: Clock) -> Self {
-        Self { readers, directory, max_history, clock }
+        let search_turns = SearchTurns::new((readers.size() / 2).max(1));
+        Self { readers, search_turns, directory, max_history, clock }
     }
 
     /// The channels.
@@ -88,16 +92,33 @@ impl Reading {
         }))
     }
 
-    /// What a search finds. A query that means nothing finds nothing.
-    pub async fn search(&self, request: Search) -> Answer {
+    /// What a search by `user` finds. A query that means nothing finds nothing.
+    pub async fn search(&self, user: UserId, request: Search) -> Answer {
         let limit = limit(request.limit, MAX_SEARCH, DEFAULT_SEARCH);
         let found = match (self.searched(&request), parse_query(&request.query, self.clock.now())) {
-            (Some(channels), Ok(query)) => self.readers.read(move |db| search(db, &query, &channels, limit)).await,
+            (Some(channels), Ok(query)) => self.find(user, query, channels, limit).await,
             _ => Ok((Vec::new(), false)),
         };
         answer(found.map(|(messages, has_more)| {
             Answer::SearchResults(SearchResults { query: request.query, messages, has_more })
         }))
+    }
+
+    async fn find(
+        &self,
+        user: UserId,
+        query: SearchQuery,
+        channels: Vec<ChannelKey>,
+        limit: u32,
+    ) -> Result<(Vec<Message>, bool), Unanswered> {
+        let turn = self.search_turns.take(user).await;
+        let found = self.readers.read(move |database| {
+            let found = search(database, &query, &channels, limit);
+            // Not before: the search goes on though its client has gone.
+            drop(turn);
+            found
+        });
+        found.await
     }
 
     /// The channels to search; `None` if the one that was named is none that can be seen.

@@ -196,7 +196,10 @@ impl Session {
         let reading = self.shared.reading.clone();
         let answer: Pin<Box<dyn Future<Output = Answer> + Send>> = match request {
             Request::History(history) => Box::pin(async move { reading.history(history).await }),
-            Request::Search(search) => Box::pin(async move { reading.search(search).await }),
+            Request::Search(search) => {
+                let user_id = self.claims.user_id;
+                Box::pin(async move { reading.search(user_id, search).await })
+            }
             Request::Sync(sync) => Box::pin(async move { reading.sync(sync).await }),
             Request::Ping => return self.answer(&Answer::Pong, &request_id),
             Request::List => return self.answer(&reading.channels(), &request_id),
