@@ -47,21 +47,26 @@ async fn a_renewed_session_lives_on_and_only_with_a_token_of_one_s_own() {
 }
 
 #[tokio::test]
-async fn people_keep_talking_while_central_is_away() {
+async fn people_keep_talking_while_central_is_away_and_five_minutes_longer() {
     let clock = clock_at(NOW);
-    let server = TestServer::setup().hold_clock(&clock).token_lifetime(LIFETIME).central_away().start().await;
+    let start = || TestServer::setup().hold_clock(&clock).token_lifetime(LIFETIME).central_away().start();
+    let (server, elsewhere) = (start().await, start().await);
     server.heartbeat_failed().await;
+    elsewhere.heartbeat_failed().await;
+    // While Central is away a session looks at the clock every 30 s, Ben's a little after Ada's.
     let mut ada = server.connect(person(1)).await;
+    let mut ben = elsewhere.connect(person(2)).await;
     forward(&clock, MINUTE * 10);
     ada.post("Central is away").await;
-    server.sandbox.set_available(true);
-    // The next heartbeat comes some seconds later: time enough for a session without grace to end.
-    server.heartbeat_accepted().await;
-    ada.post("Central is back").await;
-    forward(&clock, MINUTE * 4);
-    ada.post("Central has been back for four minutes").await;
+    elsewhere.sandbox.set_available(true);
+    elsewhere.heartbeat_accepted().await;
     forward(&clock, MINUTE);
-    assert_eq!(ada.end().await.map(|(code, _)| code), Some(4001));
+    server.sandbox.set_available(true);
+    server.heartbeat_accepted().await;
+    forward(&clock, MINUTE * 4);
+    // For Ben Central has been back for five minutes. When he has gone, Ada's session has looked at the clock, too.
+    assert_eq!(ben.end().await.map(|(code, _)| code), Some(4001));
+    ada.post("Central has been back for four minutes").await;
 }
 
 #[tokio::test]
@@ -70,7 +75,11 @@ async fn no_session_ends_where_the_operator_says_so() {
     let setup = TestServer::setup().hold_clock(&clock).token_lifetime(LIFETIME);
     let server = setup.set("SESSION_EXPIRY", "ignore").start().await;
     let mut ada = server.connect(person(1)).await;
+    // A later session, elsewhere, that has to end: when it has, the first one has looked at the clock, too.
+    let elsewhere = TestServer::setup().hold_clock(&clock).token_lifetime(LIFETIME).start().await;
+    let mut ben = elsewhere.connect(person(2)).await;
     forward(&clock, MINUTE * 10);
+    assert_eq!(ben.end().await.map(|(code, _)| code), Some(4001));
     ada.post("still here").await;
 }
 
