@@ -73,6 +73,18 @@ fn an_interrupted_export_leaves_the_old_file_and_nothing_else() {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn what_people_wrote_is_for_its_owner_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let home = home();
+    for (format, name, expected) in [("jsonl", "a.jsonl", 0o600), ("csv", "a.csv", 0o600), ("html", "pages", 0o700)] {
+        assert_eq!(export(&home, &["-q", "--format", format, "-o", name]).code, Some(0));
+        let mode = fs::metadata(home.join(name)).expect("the export").permissions().mode() & 0o777;
+        assert_eq!(mode, expected, "{name}: {mode:o}");
+    }
+}
+
 #[test]
 fn an_export_is_of_one_moment_while_a_server_writes() {
     let home = Home::new();

@@ -85,7 +85,12 @@ impl OutputFolder {
         if path.symlink_metadata().is_ok() {
             return Err(io::Error::new(io::ErrorKind::AlreadyExists, "it is there already"));
         }
-        let unfinished = tempfile::Builder::new().prefix(UNFINISHED).tempdir_in(folder(path)?)?;
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(UNFINISHED);
+        // Only its owner can look into it, and so read what is in it.
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
+        let unfinished = builder.tempdir_in(folder(path)?)?;
         Ok(Self { unfinished, name: path.to_owned() })
     }
 
