@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use coms::ids::UserId;
 use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
-use super::support::person;
 use super::support::raw::{HttpAnswer, RawClient, UPGRADE, http};
 use super::support::server::{PUBLIC_KEY, SERVER_ID, TestServer};
+use super::support::{in_time, person};
 
 /// The answers in `reference-http.txt`, by what is written above them.
 fn recorded() -> Vec<(String, HttpAnswer)> {
@@ -171,6 +173,31 @@ async fn a_token_in_the_header_is_taken_when_the_query_has_none() {
     }
     let answer = http(&server.address(), "GET /connect", &[&header]).await;
     assert_eq!(answer.header("upgrade"), Some("websocket"));
+}
+
+/// A whole request to `server`, as it is written, and the answer.
+async fn answer_to(server: &TestServer, lines: &[&str]) -> HttpAnswer {
+    let mut stream = TcpStream::connect(server.address()).await.expect("a connection");
+    stream.write_all(format!("{}\r\n\r\n", lines.join("\r\n")).as_bytes()).await.expect("a reader");
+    let mut answer = Vec::new();
+    in_time("an answer", async {
+        while !answer.ends_with(b"}") {
+            assert!(stream.read_buf(&mut answer).await.expect("an answer") > 0, "it ended early");
+        }
+    })
+    .await;
+    HttpAnswer::parse(&String::from_utf8(answer).expect("text"))
+}
+
+#[tokio::test]
+async fn a_handshake_without_a_host_is_refused_and_one_that_is_none_is_told_so() {
+    let server = TestServer::start().await;
+    let first = format!("GET /connect?token={} HTTP/1.1", server.sudden_token(person(1)));
+    let answer = answer_to(&server, &[&[first.as_str()], &UPGRADE[..]].concat()).await;
+    assert_eq!((answer.status, answer.json()), (400, json!({ "error": "bad_handshake" })));
+    let answer = answer_to(&server, &[&first, "Host: x"]).await;
+    let headers = (answer.header("upgrade"), answer.header("connection"));
+    assert_eq!((answer.status, headers), (426, (Some("websocket"), Some("upgrade"))));
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::{Extension, RawQuery, Request, State};
 use axum::http::header::{
-    AUTHORIZATION, CONNECTION, ORIGIN, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE,
+    AUTHORIZATION, CONNECTION, HOST, ORIGIN, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
@@ -77,14 +77,18 @@ fn token(query: Option<&str>, headers: &HeaderMap) -> Option<String> {
 fn accept_key(headers: &HeaderMap) -> Result<String, Box<Response>> {
     if !lists(headers, &UPGRADE, "websocket") {
         let upgrade = (UPGRADE, HeaderValue::from_static("websocket"));
-        return Err(Box::new(error_with(StatusCode::UPGRADE_REQUIRED, "upgrade_required", upgrade)));
+        let mut refusal = error_with(StatusCode::UPGRADE_REQUIRED, "upgrade_required", upgrade);
+        // `Upgrade` is about this connection, and goes with `Connection` (RFC 9110, section 7.8).
+        refusal.headers_mut().insert(CONNECTION, HeaderValue::from_static("upgrade"));
+        return Err(Box::new(refusal));
     }
     let version = (SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
     let bad_request = || Box::new(error_with(StatusCode::BAD_REQUEST, "bad_handshake", version.clone()));
     let key = headers.get(SEC_WEBSOCKET_KEY).ok_or_else(bad_request)?;
     let is_version_13 = headers.get(SEC_WEBSOCKET_VERSION).is_some_and(|version| version == "13");
     let is_nonce = BASE64.decode(key.as_bytes()).is_ok_and(|nonce| nonce.len() == 16);
-    if !is_version_13 || !is_nonce || !lists(headers, &CONNECTION, "upgrade") {
+    let has_host = headers.contains_key(HOST);
+    if !is_version_13 || !is_nonce || !has_host || !lists(headers, &CONNECTION, "upgrade") {
         return Err(bad_request());
     }
     let mut hash = <sha1::Sha1 as sha1::Digest>::new_with_prefix(key.as_bytes());

@@ -6,6 +6,10 @@
 /// The most payload that a control frame can have (RFC 6455, section 5.5).
 const MAX_CONTROL_BYTES: usize = 125;
 
+/// The most frames that may come from the first one of a message to its last, control frames included: the biggest message
+/// by default, a byte at a time. Without a limit, empty fragments could go on for ever.
+const MAX_FRAMES_PER_MESSAGE: u32 = 64 * 1024;
+
 const CONTINUATION: u8 = 0x0;
 const TEXT: u8 = 0x1;
 const BINARY: u8 = 0x2;
@@ -23,6 +27,7 @@ pub(super) enum CloseCode {
     GoingAway = 1001,
     ProtocolError = 1002,
     NotUtf8 = 1007,
+    Policy = 1008,
     TooBig = 1009,
     TooSlow = 1013,
     SessionExpired = 4001,
@@ -87,6 +92,8 @@ pub(super) struct Decoder {
     start: usize,
     /// The opcode of the message that is being put together from fragments.
     fragmented: Option<u8>,
+    /// How many frames came since it began.
+    frames: u32,
     /// The fragments so far, or the last message that was put together.
     assembled: Vec<u8>,
 }
@@ -100,7 +107,7 @@ enum Found {
 impl Decoder {
     /// A decoder that refuses messages of more than `max_message_bytes`.
     pub(super) const fn new(max_message_bytes: usize) -> Self {
-        Self { max_message_bytes, buffer: Vec::new(), start: 0, fragmented: None, assembled: Vec::new() }
+        Self { max_message_bytes, buffer: Vec::new(), start: 0, fragmented: None, frames: 0, assembled: Vec::new() }
     }
 
     /// Takes bytes in.
@@ -147,6 +154,15 @@ impl Decoder {
             let Some(payload) = self.buffer.get_mut(from..to) else { return Ok(None) };
             unmask(payload, header.mask);
             self.start = to;
+            if header.opcode == CLOSE {
+                check_close(payload)?;
+            }
+            if self.fragmented.is_some() {
+                self.frames += 1;
+                if self.frames > MAX_FRAMES_PER_MESSAGE {
+                    return Err(CloseCode::Policy);
+                }
+            }
             let is_whole = header.fin && header.opcode != CONTINUATION && self.fragmented.is_none();
             if header.is_control() || is_whole {
                 return Ok(Some(Found::InBuffer { opcode: header.opcode, from, to }));
@@ -156,6 +172,7 @@ impl Decoder {
                 (None, TEXT | BINARY) => {
                     self.assembled = payload.to_vec();
                     self.fragmented = Some(header.opcode);
+                    self.frames = 1;
                 }
                 // A continuation of nothing, or a new message within another.
                 _ => return Err(CloseCode::ProtocolError),
@@ -167,6 +184,18 @@ impl Decoder {
             }
         }
     }
+}
+
+/// Refuses the payload of a close frame with a code that nobody may send, or a reason that is no text (RFC 6455, sections
+/// 5.5.1 and 7.4; 1012 to 1014 were registered later).
+fn check_close(payload: &[u8]) -> Result<(), CloseCode> {
+    let Some((code, reason)) = payload.split_first_chunk() else {
+        return if payload.is_empty() { Ok(()) } else { Err(CloseCode::ProtocolError) };
+    };
+    if !matches!(u16::from_be_bytes(*code), 1000..=1003 | 1007..=1014 | 3000..=4999) {
+        return Err(CloseCode::ProtocolError);
+    }
+    std::str::from_utf8(reason).map(|_| ()).map_err(|_| CloseCode::NotUtf8)
 }
 
 fn incoming(opcode: u8, payload: &[u8]) -> Incoming<'_> {
@@ -209,6 +238,10 @@ impl Header {
             short => Some((short as u64, rest)),
         };
         let Some((length, rest)) = split else { return Ok(None) };
+        // Of the three forms, the shortest must be used (section 5.2).
+        if (short == 126 && length < 126) || (short == 127 && u16::try_from(length).is_ok()) {
+            return Err(CloseCode::ProtocolError);
+        }
         let Some((mask, rest)) = rest.split_first_chunk() else { return Ok(None) };
         // Beyond what memory can hold is beyond every limit.
         let payload_bytes = usize::try_from(length).unwrap_or(usize::MAX);
@@ -287,6 +320,31 @@ mod tests {
         assert_eq!(refusal(&masked(FIN, b"x")), CloseCode::ProtocolError, "continuation of nothing");
         let nested = [masked(TEXT, b"a"), masked(TEXT, b"b")].concat();
         assert_eq!(refusal(&nested), CloseCode::ProtocolError, "message within a message");
+        assert_eq!(refusal(&[FIN | TEXT, 0xfe, 0, 125]), CloseCode::ProtocolError, "two bytes for a length of one");
+        let wide = [FIN | TEXT, 0xff, 0, 0, 0, 0, 0, 0, 0xff, 0xff];
+        assert_eq!(refusal(&wide), CloseCode::ProtocolError, "eight bytes for a length of two");
+    }
+
+    #[test]
+    fn a_message_has_only_so_many_frames() {
+        let after = |frames: Vec<u8>, count: u32| {
+            let mut decoder = Decoder::new(100);
+            decoder.push(&masked(TEXT, b"x"));
+            decoder.push(&frames.repeat(count as usize));
+            decoder.push(&masked(FIN, b"y"));
+            loop {
+                match decoder.next() {
+                    Ok(Some(Incoming::Text(text))) => return Ok(text.to_vec()),
+                    Ok(Some(_)) => {}
+                    Ok(None) => panic!("the message did not end"),
+                    Err(code) => return Err(code),
+                }
+            }
+        };
+        let pieces = [masked(0, b""), masked(FIN | PONG, b"")].concat();
+        let most = MAX_FRAMES_PER_MESSAGE / 2 - 1;
+        assert_eq!(after(pieces.clone(), most), Ok(b"xy".to_vec()));
+        assert_eq!(after(pieces, most + 1), Err(CloseCode::Policy));
     }
 
     #[test]

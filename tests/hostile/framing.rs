@@ -62,6 +62,12 @@ async fn a_frame_that_breaks_the_rules_ends_its_connection_and_no_other() {
         ("text that is not UTF-8", masked(FIN | TEXT, b"{\"t\":\"\xff\"}"), 1007),
         ("surrogates in UTF-8", masked(FIN | TEXT, b"\"\xed\xa0\x80\""), 1007),
         ("a character cut off at the end", masked(FIN | TEXT, "é".as_bytes().split_at(1).0), 1007),
+        ("length in eight bytes", [declared(5), b"xxxxx".to_vec()].concat(), 1002),
+        ("length in two bytes", vec![FIN | TEXT, 0x80 | 0x7e, 0, 2, 0, 0, 0, 0, b'{', b'}'], 1002),
+        ("goodbye of one byte", masked(FIN | CLOSE, &[3]), 1002),
+        ("goodbye that is not UTF-8", masked(FIN | CLOSE, &[3, 232, 0xff]), 1007),
+        ("goodbye with a reason", masked(FIN | CLOSE, &[&4999_u16.to_be_bytes()[..], b"bye"].concat()), 1000),
+        ("pieces without end", [masked(TEXT, b""), masked(CONTINUATION, b"").repeat(70_000)].concat(), 1008),
         ("goodbye", masked(FIN | CLOSE, &1000_u16.to_be_bytes()), 1000),
         ("goodbye without a word", masked(FIN | CLOSE, b""), 1000),
     ];
@@ -72,6 +78,11 @@ async fn a_frame_that_breaks_the_rules_ends_its_connection_and_no_other() {
         witness.post(what).await;
     }
     assert_eq!(server.check_chain().messages.len(), cases.len(), "the witness's and no others");
+    for code in [0, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000, 65535_u16] {
+        let mut client = RawClient::connect(&server.address(), &server.sudden_token(person(2))).await;
+        client.send(&masked(FIN | CLOSE, &code.to_be_bytes())).await;
+        assert_eq!(client.close_code().await, Some(1002), "goodbye with code {code}");
+    }
 }
 
 #[tokio::test]
