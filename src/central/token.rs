@@ -6,6 +6,7 @@
 
 #[cfg(test)]
 mod tests;
+mod unique_members;
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -13,6 +14,7 @@ use std::time::Duration;
 use rusty_paseto::core::{Footer, Key, Paseto, PasetoAsymmetricPublicKey, Public, UntrustedToken, V4};
 use serde::{Deserialize, Deserializer};
 
+use self::unique_members::UniqueMembers;
 use crate::ids::{ServerId, UserId};
 use crate::keys::PublicKey;
 use crate::time::Timestamp;
@@ -144,7 +146,7 @@ fn untrusted_footer(token: &str) -> Result<Option<String>, TokenError> {
     untrusted.footer_str().map_err(|_| TokenError::NotV4Public)
 }
 
-/// The claims as they stand in the payload. The derived reader refuses a claim that comes twice.
+/// The claims as they stand in the payload.
 #[derive(Deserialize)]
 struct WireClaims<'a> {
     #[serde(rename = "type", borrow)]
@@ -165,6 +167,8 @@ impl<'a> WireClaims<'a> {
         if !payload.trim_ascii_start().starts_with('{') {
             return Err(TokenError::BadClaims);
         }
+        // The derived reader refuses a known claim that comes twice; any other would be read by somebody else as either.
+        serde_json::from_str::<UniqueMembers>(payload).map_err(|_| TokenError::BadClaims)?;
         serde_json::from_str(payload).map_err(|_| TokenError::BadClaims)
     }
 }

@@ -139,6 +139,17 @@ fn each_claim_missing_mistyped_doubled_or_wrong_is_refused() {
 }
 
 #[test]
+fn a_claim_that_nobody_knows_may_be_there_once() {
+    let with = |members: &str| signed(&good_claims().to_string().replacen('{', &format!("{{{members},"), 1));
+    for members in [r#""x":1"#, r#""x":{"a":[{"a":null}]},"y":{"a":-1.5}"#] {
+        assert_eq!(verify(&with(members)), verify(&good_token()), "{members}");
+    }
+    for members in [r#""x":1,"x":1"#, r#""x":1,"\u0078":2"#, r#""x":{"a":1,"a":1}"#, r#""x":[[{"a":1,"a":2}]]"#] {
+        assert_eq!(verify(&with(members)), Err(TokenError::BadClaims), "{members}");
+    }
+}
+
+#[test]
 fn other_spellings_of_good_claims_are_taken() {
     let good = verify(&good_token());
     for (name, value) in [
@@ -193,6 +204,12 @@ fn a_footer_is_neither_believed_nor_held_against_a_token() {
     for footer in ["{\"kid\":\"another\"}", "not JSON", "\u{0}", &good_claims_with("sub", json!(SERVER))] {
         let token = signed_by(&central(), &payload, Some(footer.as_bytes()));
         assert_eq!(verify(&token), verify(&good_token()), "{footer}");
+    }
+    // As far as rusty_paseto goes; `docs/protocol.md` says so.
+    let with = |footer: &[u8]| verify(&signed_by(&central(), &payload, Some(footer)));
+    assert_eq!(with(&[b'f'; 768]), verify(&good_token()));
+    for footer in [&[b'f'; 769][..], b"\xff"] {
+        assert_eq!(with(footer), Err(TokenError::NotV4Public));
     }
     let token = signed_by(&central(), &payload, Some(b"{\"kid\":1}"));
     let (head, _) = token.rsplit_once('.').expect("a footer");
