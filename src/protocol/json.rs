@@ -11,15 +11,20 @@ use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, Se
 /// Objects with more members than this are checked for doubled names with a set, smaller ones by looking through them.
 const FEW_MEMBERS: usize = 16;
 
+/// The doubles from which on integers don't fit into 64 bits.
+const TWO_TO_THE_63: f64 = 9_223_372_036_854_775_808.0;
+const MINUS_TWO_TO_THE_63: f64 = -TWO_TO_THE_63;
+
 /// A JSON value. Arrays of anything but strings are of no interest to the protocol, and are kept as [`Value::Other`].
 #[derive(Debug, PartialEq)]
 pub(super) enum Value<'a> {
     Null,
+    /// An integer; one that needs more than 64 bits as the nearest that does not: it is out of every range.
     Integer(i64),
     Text(Cow<'a, str>),
     Texts(Vec<Cow<'a, str>>),
     Object(Object<'a>),
-    /// A boolean, a number that is no 64-bit integer, or an array that is not all strings.
+    /// A boolean, a number that is no integer, or an array that is not all strings.
     Other,
 }
 
@@ -28,7 +33,7 @@ pub(super) enum Value<'a> {
 pub(super) struct Object<'a>(Vec<(Cow<'a, str>, Value<'a>)>);
 
 impl<'a> Value<'a> {
-    /// Reads `text`, all of it. `None` if it is not strict JSON; nesting beyond 128 levels is not.
+    /// Reads `text`, all of it. `None` if it is not strict JSON; nesting beyond 127 levels is not.
     pub(super) fn parse(text: &'a str) -> Option<Self> {
         serde_json::from_str(text).ok()
     }
@@ -75,11 +80,17 @@ impl<'de> Visitor<'de> for ValueVisitor {
     }
 
     fn visit_u64<E>(self, number: u64) -> Result<Self::Value, E> {
-        Ok(i64::try_from(number).map_or(Value::Other, Value::Integer))
+        Ok(Value::Integer(i64::try_from(number).unwrap_or(i64::MAX)))
     }
 
-    fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
-        Ok(Value::Other)
+    fn visit_f64<E>(self, number: f64) -> Result<Self::Value, E> {
+        // serde_json hands over as doubles the integers, too, that have more than 64 bits. Of doubles this large, each is an
+        // integer.
+        Ok(match number {
+            TWO_TO_THE_63.. => Value::Integer(i64::MAX),
+            ..=MINUS_TWO_TO_THE_63 => Value::Integer(i64::MIN),
+            _ => Value::Other,
+        })
     }
 
     fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
@@ -165,11 +176,26 @@ mod tests {
     }
 
     #[test]
+    fn as_deep_as_the_documentation_says_and_no_deeper() {
+        for (levels, is_read) in [(127, true), (128, false)] {
+            let text = format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+            assert_eq!(Value::parse(&text).is_some(), is_read, "{levels} levels");
+        }
+    }
+
+    #[test]
     fn values_are_told_apart_as_the_protocol_needs() {
         assert_eq!(Value::parse(" null "), Some(Value::Null));
         assert_eq!(Value::parse("-5"), Some(Value::Integer(-5)));
         assert_eq!(Value::parse("1.0"), Some(Value::Other));
-        assert_eq!(Value::parse("99999999999999999999"), Some(Value::Other));
+        for (text, nearest) in [
+            ("9223372036854775807", i64::MAX),
+            ("9223372036854775808", i64::MAX),
+            ("1000000000000000000000000000000", i64::MAX),
+            ("-9223372036854775809", i64::MIN),
+        ] {
+            assert_eq!(Value::parse(text), Some(Value::Integer(nearest)), "{text}");
+        }
         assert_eq!(Value::parse(r#"["a","b"]"#), Some(Value::Texts(vec!["a".into(), "b".into()])));
         assert_eq!(Value::parse(r#"["a",1]"#), Some(Value::Other));
         assert_eq!(Value::parse(r#""\u0000""#), Some(Value::Text("\0".into())));

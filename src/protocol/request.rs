@@ -298,6 +298,20 @@ mod tests {
     }
 
     #[test]
+    fn an_integer_of_any_length_is_an_integer() {
+        for number in ["9223372036854775808", "1000000000000000000000000000000", "-1000000000000000000000000000000"] {
+            let d = format!(r#"{{"query":"x","channel_id":"c","limit":{number}}}"#);
+            for t in ["zync.channels.search", "zync.channels.message.history", "zync.channels.sync"] {
+                let asked = parse(&format!(r#"{{"t":"{t}","ts":{number},"d":{d}}}"#));
+                assert!(asked.is_ok(), "{t} {number}: {asked:?}");
+            }
+        }
+        assert_eq!(refused(r#"{"t":"zync.channels.search","d":{"query":"x","limit":1.5}}"#), "invalid payload");
+        let after = r#"{"t":"zync.channels.sync","d":{"after":-9223372036854775809}}"#;
+        assert_eq!(parse(after).map_err(|refusal| refusal.reason), Err(Reason::CursorUnknown));
+    }
+
+    #[test]
     fn length_is_counted_in_characters() {
         let create = |content: String| {
             let d = format!(r#"{{"channel_id":"c","content":"{content}"}}"#);
