@@ -62,7 +62,7 @@ fn measure(database: &Database, what: &str, order: SearchOrder, mut query: impl 
     let mut timed_out = 0;
     let mut times: Vec<_> = (0..QUERIES)
         .map(|_| {
-            let query = parse_query(&query(), Timestamp::MAX).expect("a query");
+            let query = parse_query(&query(), Timestamp::MAX).expect("a query").query;
             let request = SearchRequest {
                 query: &query,
                 channels: None,

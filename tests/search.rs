@@ -105,8 +105,22 @@ fn a_mistake_is_named_and_told_how_to_mend() {
         assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""), "{run:?}");
         assert!(run.stderr.starts_with(error), "{run:?}");
     }
-    let many = search(&home, &["a ".repeat(10_000).as_str()]);
+    let many = search(&home, &["in:general ".repeat(10_000).as_str()]);
     assert_eq!(many.code, Some(2), "{many:?}");
+}
+
+#[test]
+fn a_long_message_is_found_by_all_its_words() {
+    let home = Home::new();
+    let text = (0..200).map(|number| format!("word{number}")).collect::<Vec<_>>().join(" ");
+    Corpus::create(&home.join("m.db")).post("general", 0xaa, &text);
+    let run = search(&home, &["--json", &text]);
+    assert_eq!((run.code, run.stdout.lines().count()), (Some(0), 1), "{run:?}");
+    let warning =
+        "warning: the query is long: only its first 32 words and phrases, 512 characters of them, are looked for";
+    assert_eq!(run.stderr.trim_end(), warning);
+    let many = search(&home, &["a ".repeat(10_000).as_str()]);
+    assert_eq!((many.code, many.stdout.as_str()), (Some(1), ""), "{many:?}");
 }
 
 #[test]

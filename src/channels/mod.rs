@@ -22,7 +22,7 @@ pub use auditor_token::{AUDITOR_TOKEN_PREFIX, auditor_token_hash, new_auditor_to
 pub use directory::Directory;
 pub use log_page::{LogPage, Sealing};
 pub use moment::moment;
-pub use query::{MAX_TERM_CHARS, MAX_TERMS, QueryError, parse_query};
+pub use query::{MAX_TERM_CHARS, MAX_TERMS, ParsedQuery, QueryError, parse_query};
 pub use reading::{Reading, shown_message};
 pub use stored_chain::{entry_of, head_of, row_of};
 pub use writer::{Command, Outcome, Outlet, Writer, WriterOptions, WriterState};

@@ -2,8 +2,9 @@
 //! `in:`, `before:`, `after:` and `has:link`.
 //!
 //! Whatever people type means something: a quote that doesn't close ends at the end, an operator without anything to
-//! operate on is passed over, and punctuation only separates words. An error is for what they would want to know: a time
-//! that is none, a filter without a value, or far too much.
+//! operate on is passed over, and punctuation only separates words. Of a text that is too long, as a whole message is that
+//! somebody pasted, the beginning is looked for. An error is for what they would want to know: a time that is none, or a
+//! filter without a value.
 
 mod lexer;
 
@@ -12,10 +13,10 @@ use super::moment::moment;
 use crate::storage::{SearchQuery, TextQuery, UserPrefix, has_words};
 use crate::time::Timestamp;
 
-/// The most words, phrases and filters of a query.
+/// How many words and phrases of a query count, and how many filters it may have.
 pub const MAX_TERMS: usize = 32;
 
-/// The most characters of all its words and phrases together.
+/// How many characters of its words and phrases count, all together.
 pub const MAX_TERM_CHARS: usize = 512;
 
 /// Why a query can't be answered.
@@ -24,12 +25,9 @@ pub enum QueryError {
     /// It has no word and no filter.
     #[error("the query has no word to look for")]
     NoWords,
-    /// More than [`MAX_TERMS`].
-    #[error("the query has more than {MAX_TERMS} words, phrases and filters")]
-    TooManyTerms,
-    /// More than [`MAX_TERM_CHARS`].
-    #[error("the words of the query have more than {MAX_TERM_CHARS} characters")]
-    TooLong,
+    /// More than [`MAX_TERMS`] of them.
+    #[error("the query has more than {MAX_TERMS} filters")]
+    TooManyFilters,
     /// A filter with nothing after its colon.
     #[error("nothing follows a filter: `{0}:`")]
     EmptyFilter(&'static str),
@@ -44,12 +42,29 @@ pub enum QueryError {
     UnknownFeature(String),
 }
 
+/// A query, understood.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ParsedQuery {
+    /// What is looked for.
+    pub query: SearchQuery,
+    /// Whether the text was longer than [`MAX_TERMS`] or [`MAX_TERM_CHARS`] allow, and what came after was passed over.
+    pub is_cut: bool,
+}
+
 /// Reads a query; durations in it count back from `now`.
 ///
 /// `OR` parts a query into alternatives. Filters are about the query as a whole: of two channels or two authors one is
 /// enough, of two times both count.
-pub fn parse_query(text: &str, now: Timestamp) -> Result<SearchQuery, QueryError> {
-    let mut parser = Parser { now, query: SearchQuery::default(), alternatives: vec![Vec::new()], terms: 0, chars: 0 };
+pub fn parse_query(text: &str, now: Timestamp) -> Result<ParsedQuery, QueryError> {
+    let mut parser = Parser {
+        now,
+        query: SearchQuery::default(),
+        alternatives: vec![Vec::new()],
+        terms: 0,
+        chars: 0,
+        filters: 0,
+        is_cut: false,
+    };
     let mut not = false;
     for token in Lexer::new(text) {
         match token {
@@ -57,7 +72,7 @@ pub fn parse_query(text: &str, now: Timestamp) -> Result<SearchQuery, QueryError
             Token::Or => parser.alternatives.push(Vec::new()),
             Token::Not => not = !not,
             Token::Words { text, is_prefix, is_negated } => {
-                parser.words(text, is_prefix, is_negated != std::mem::take(&mut not))?;
+                parser.words(text, is_prefix, is_negated != std::mem::take(&mut not));
             }
             Token::Filter { name, value, is_negated } => {
                 parser.filter(name, value, is_negated != std::mem::take(&mut not))?;
@@ -72,26 +87,41 @@ struct Parser {
     query: SearchQuery,
     /// What stands between the `OR`s.
     alternatives: Vec<Vec<TextQuery>>,
+    /// How many words and phrases there are, and how many characters in them.
     terms: usize,
     chars: usize,
+    filters: usize,
+    is_cut: bool,
 }
 
 impl Parser {
-    fn words(&mut self, text: &str, is_prefix: bool, is_negated: bool) -> Result<(), QueryError> {
-        self.count(text)?;
-        if !has_words(text) {
-            return Ok(());
+    fn words(&mut self, text: &str, is_prefix: bool, is_negated: bool) {
+        if self.is_cut || !has_words(text) {
+            return;
         }
-        let words = TextQuery::Words { text: text.to_owned(), is_prefix };
+        let room = if self.terms < MAX_TERMS { MAX_TERM_CHARS - self.chars } else { 0 };
+        let end = text.char_indices().nth(room).map(|(end, _)| end);
+        self.is_cut = end.is_some();
+        let text = text.get(..end.unwrap_or(text.len())).unwrap_or_default();
+        // Without its end, a phrase that must not be there would forbid more than was meant.
+        if self.is_cut && (is_negated || !has_words(text)) {
+            return;
+        }
+        self.terms += 1;
+        self.chars += text.chars().count();
+        // Where it is cut, a word may be cut.
+        let words = TextQuery::Words { text: text.to_owned(), is_prefix: is_prefix || self.is_cut };
         let part = if is_negated { TextQuery::Not(Box::new(words)) } else { words };
         if let Some(alternative) = self.alternatives.last_mut() {
             alternative.push(part);
         }
-        Ok(())
     }
 
     fn filter(&mut self, name: &'static str, value: &str, is_negated: bool) -> Result<(), QueryError> {
-        self.count(value)?;
+        self.filters += 1;
+        if self.filters > MAX_TERMS {
+            return Err(QueryError::TooManyFilters);
+        }
         if value.is_empty() {
             return Err(QueryError::EmptyFilter(name));
         }
@@ -123,17 +153,7 @@ impl Parser {
         Ok(())
     }
 
-    fn count(&mut self, text: &str) -> Result<(), QueryError> {
-        self.terms += 1;
-        self.chars += text.chars().take(MAX_TERM_CHARS + 1).count();
-        match () {
-            () if self.terms > MAX_TERMS => Err(QueryError::TooManyTerms),
-            () if self.chars > MAX_TERM_CHARS => Err(QueryError::TooLong),
-            () => Ok(()),
-        }
-    }
-
-    fn finish(mut self) -> Result<SearchQuery, QueryError> {
+    fn finish(mut self) -> Result<ParsedQuery, QueryError> {
         let mut alternatives: Vec<_> = self
             .alternatives
             .into_iter()
@@ -145,7 +165,10 @@ impl Parser {
             1 => alternatives.pop(),
             _ => Some(TextQuery::Any(alternatives)),
         };
-        if self.query == SearchQuery::default() { Err(QueryError::NoWords) } else { Ok(self.query) }
+        if self.query == SearchQuery::default() {
+            return Err(QueryError::NoWords);
+        }
+        Ok(ParsedQuery { query: self.query, is_cut: self.is_cut })
     }
 }
 
@@ -170,7 +193,7 @@ mod tests {
     /// A query as it was understood, with brackets.
     fn understood(text: &str) -> String {
         match parse_query(text, NOW) {
-            Ok(query) => query.text.as_ref().map_or_else(|| "-".to_owned(), shown),
+            Ok(parsed) => parsed.query.text.as_ref().map_or_else(|| "-".to_owned(), shown),
             Err(error) => error.to_string(),
         }
     }
@@ -229,29 +252,54 @@ mod tests {
     }
 
     #[test]
+    fn what_goes_on_too_long_is_looked_for_by_its_beginning() {
+        let words = |count: usize| (0..count).map(|n| format!("w{n}")).collect::<Vec<_>>();
+        let parsed = |text: &str| parse_query(text, NOW).map(|parsed| (parsed.query.text, parsed.is_cut));
+        let of = |words: &[String]| {
+            let words = words.iter().map(|text| TextQuery::Words { text: text.clone(), is_prefix: false });
+            Some(TextQuery::All(words.collect()))
+        };
+        assert_eq!(parsed(&words(32).join(" ")), Ok((of(&words(32)), false)));
+        assert_eq!(parsed(&words(33).join(" ")), Ok((of(&words(32)), true)));
+        assert_eq!(parsed(&words(10_000).join(" ")), Ok((of(&words(32)), true)));
+        assert_eq!(parsed(&format!("{} OR -x", words(32).join(" "))), Ok((of(&words(32)), true)));
+        // Filters count wherever they stand.
+        let late = parse_query(&format!("{} in:general", words(40).join(" ")), NOW).expect("a query");
+        assert_eq!(late.query.filters.channels, ["general"]);
+
+        let long = "x".repeat(MAX_TERM_CHARS);
+        let word = |is_prefix| Some(TextQuery::Words { text: long.clone(), is_prefix });
+        assert_eq!(parsed(&long), Ok((word(false), false)));
+        assert_eq!(parsed(&format!("{long}é")), Ok((word(true), true)));
+        assert_eq!(parsed(&format!("{long} y")), Ok((word(false), true)));
+        assert_eq!(parsed(&format!("x -\"{long}\"")).map(|(text, _)| text.as_ref().map(shown)), Ok(Some("x".into())));
+    }
+
+    #[test]
     fn a_query_is_bounded() {
-        assert_eq!(parse_query(&"a ".repeat(10_000), NOW), Err(QueryError::TooManyTerms));
-        assert_eq!(parse_query(&"! ".repeat(10_000), NOW), Err(QueryError::TooManyTerms));
-        assert_eq!(parse_query(&"in:a ".repeat(10_000), NOW), Err(QueryError::TooManyTerms));
-        assert_eq!(parse_query(&"a".repeat(MAX_TERM_CHARS + 1), NOW), Err(QueryError::TooLong));
-        assert!(parse_query(&"a ".repeat(MAX_TERMS), NOW).is_ok());
+        let parsed = parse_query(&"a ".repeat(10_000), NOW).expect("a query");
+        assert!(parsed.is_cut && parsed.query.text.as_ref().is_some_and(|text| shown(text).len() < 200));
+        assert_eq!(parse_query(&"! ".repeat(10_000), NOW), Err(QueryError::NoWords));
+        assert_eq!(parse_query(&"in:a ".repeat(10_000), NOW), Err(QueryError::TooManyFilters));
+        assert_eq!(understood(&"a OR ".repeat(10_000)), understood(&"a OR ".repeat(32)));
     }
 
     #[test]
     fn filters_are_about_the_whole_query() {
         let query =
-            parse_query("cats in:general -in:#spam IN:\"two words\" from:49c0 -has:LINK", NOW).expect("a query");
+            parse_query("cats in:general -in:#spam IN:\"two words\" from:49c0 -has:LINK", NOW).expect("a query").query;
         assert_eq!(query.filters.channels, ["general", "two words"]);
         assert_eq!(query.filters.not_channels, ["spam"]);
         assert_eq!(query.filters.authors, ["49c0".parse::<UserPrefix>().expect("a prefix")]);
         assert_eq!(query.filters.has_link, Some(false));
-        assert_eq!(parse_query("has:link", NOW).map(|query| query.text), Ok(None));
+        assert_eq!(parse_query("has:link", NOW).map(|parsed| parsed.query.text), Ok(None));
     }
 
     #[test]
     fn of_several_times_the_narrowest_span_counts() {
-        let query =
-            parse_query("after:2026-01-01 after:7d -before:1d before:2026-12-01 before:1h", NOW).expect("a query");
+        let query = parse_query("after:2026-01-01 after:7d -before:1d before:2026-12-01 before:1h", NOW)
+            .expect("a query")
+            .query;
         assert_eq!(query.filters.after, moment("1d", NOW));
         assert_eq!(query.filters.before, moment("1h", NOW));
     }

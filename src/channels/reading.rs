@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
 use super::directory::Directory;
-use super::query::parse_query;
+use super::query::{ParsedQuery, parse_query};
 use super::search_turns::SearchTurns;
 use crate::ids::{ChainIndex, UserId};
 use crate::protocol::{
@@ -92,11 +92,14 @@ impl Reading {
         }))
     }
 
-    /// What a search by `user` finds. A query that means nothing finds nothing.
+    /// What a search by `user` finds. A query that means nothing finds nothing; of one that was cut, there may be more.
     pub async fn search(&self, user: UserId, request: Search) -> Answer {
         let limit = limit(request.limit, MAX_SEARCH, DEFAULT_SEARCH);
         let found = match (self.searched(&request), parse_query(&request.query, self.clock.now())) {
-            (Some(channels), Ok(query)) => self.find(user, query, channels, limit).await,
+            (Some(channels), Ok(ParsedQuery { query, is_cut })) => {
+                let found = self.find(user, query, channels, limit).await;
+                found.map(|(messages, has_more)| (messages, has_more || is_cut))
+            }
             _ => Ok((Vec::new(), false)),
         };
         answer(found.map(|(messages, has_more)| {

@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 
 use super::database_argument::{DatabaseArgs, failed};
 use super::{CliError, Exit, Globals, printable};
-use crate::channels::{QueryError, moment, parse_query, shown_message};
+use crate::channels::{MAX_TERM_CHARS, MAX_TERMS, ParsedQuery, QueryError, moment, parse_query, shown_message};
 use crate::storage::{
     ChannelRow, Found, MessageRow, SearchFilters, SearchOrder, SearchQuery, SearchRequest, TextQuery, UserPrefix,
     occurrences,
@@ -75,7 +75,13 @@ pub(super) fn time(text: &str) -> Result<Timestamp, String> {
 
 impl Search {
     pub(super) fn run(self, globals: &Globals) -> Result<Exit, CliError> {
-        let query = self.query()?;
+        let ParsedQuery { query, is_cut } = self.query()?;
+        if is_cut {
+            globals.warn(format_args!(
+                "the query is long: only its first {MAX_TERMS} words and phrases, {MAX_TERM_CHARS} characters of them, are \
+                 looked for"
+            ));
+        }
         let database = self.database.open(globals)?;
         let channels = database.channels().map_err(failed)?;
         let filters = &query.filters;
@@ -104,7 +110,7 @@ impl Search {
         Ok(Exit::Done)
     }
 
-    fn query(&self) -> Result<SearchQuery, CliError> {
+    fn query(&self) -> Result<ParsedQuery, CliError> {
         let options = SearchFilters {
             channels: self.channel.iter().map(|name| name.trim_start_matches('#').to_owned()).collect(),
             authors: self.user.clone(),
@@ -113,17 +119,17 @@ impl Search {
             ..SearchFilters::default()
         };
         let text = self.query.join(" ");
-        let mut query = if text.trim().is_empty() && options != SearchFilters::default() {
-            SearchQuery::default()
+        let mut parsed = if text.trim().is_empty() && options != SearchFilters::default() {
+            ParsedQuery { query: SearchQuery::default(), is_cut: false }
         } else {
             parse_query(&text, Clock::system().now()).map_err(|error| usage(&error))?
         };
-        let filters = &mut query.filters;
+        let filters = &mut parsed.query.filters;
         filters.channels.extend(options.channels);
         filters.authors.extend(options.authors);
         filters.after = filters.after.max(options.after);
         filters.before = filters.before.into_iter().chain(options.before).min();
-        Ok(query)
+        Ok(parsed)
     }
 
     fn print(&self, found: &Found, text: Option<&TextQuery>, globals: &Globals) -> Result<(), CliError> {

@@ -180,3 +180,16 @@ async fn a_search_counts_time_by_the_server_s_clock() {
     let found = ada.get(SEARCH, json!({ "query": "dogs after:12h" })).await;
     assert_eq!(contents(&found["messages"]), ["dogs of today"]);
 }
+
+#[tokio::test]
+async fn a_long_message_is_found_by_its_own_text() {
+    let server = TestServer::start().await;
+    let mut ada = server.connect(person(1)).await;
+    for count in [32, 33, 40, 400] {
+        let text = (0..count).map(|number| format!("w{count}x{number}")).collect::<Vec<_>>().join(" ");
+        ada.post(&text).await;
+        let found = ada.get(SEARCH, json!({ "query": text })).await;
+        assert_eq!(contents(&found["messages"]), [text.as_str()], "{count} words");
+        assert_eq!(found["has_more"] == json!(true), count > 32, "{count} words");
+    }
+}
