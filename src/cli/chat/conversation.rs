@@ -1,6 +1,7 @@
 //! The conversation: what each frame from the server and each line from the person mean for the other side. It holds all
 //! that outlives a connection, and touches neither network nor terminal.
 
+mod held;
 mod received;
 #[cfg(test)]
 mod tests;
@@ -8,10 +9,11 @@ mod typed;
 
 use serde_json::json;
 
+use self::held::Held;
 use super::cursor::Cursor;
 use super::requests::{Asked, Requests};
 use super::transcript::Transcript;
-use super::wire::{Frame, Hello};
+use super::wire::Hello;
 use crate::ids::UserId;
 use crate::secret::Secret;
 use crate::time::{Clock, Timestamp};
@@ -63,7 +65,7 @@ pub(super) struct Conversation {
     phase: Phase,
     hello: Option<Hello>,
     /// Events of the chain that came while catching up.
-    held: Vec<Frame>,
+    held: Held,
     cursor: Cursor,
     transcript: Transcript,
     requests: Requests,
@@ -79,7 +81,7 @@ impl Conversation {
             view,
             phase: Phase::Away,
             hello: None,
-            held: Vec::new(),
+            held: Held::default(),
             cursor: Cursor::default(),
             transcript: Transcript::default(),
             requests: Requests::new(clock),

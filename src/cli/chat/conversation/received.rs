@@ -15,8 +15,9 @@ impl Conversation {
     pub(in crate::cli::chat) fn received(&mut self, text: &str) {
         let Ok(frame) = serde_json::from_str::<Frame>(text) else { return };
         match frame.t.as_str() {
-            "zync.core.hello" => self.greeted(&frame),
-            CREATED | EDITED | DELETED if self.phase == Phase::CatchingUp => self.held.push(frame),
+            // One greeting to a connection.
+            "zync.core.hello" if self.phase == Phase::Away => self.greeted(&frame),
+            CREATED | EDITED | DELETED if self.phase == Phase::CatchingUp => self.held.push(text),
             CREATED | EDITED | DELETED => self.happened(&frame),
             "zync.core.user.join" => self.came_or_went(&frame, "came"),
             "zync.core.user.leave" => self.came_or_went(&frame, "left"),
@@ -42,10 +43,16 @@ impl Conversation {
             self.requests.ask(Asked::OurChannel, &json!(null));
         }
         if self.cursor.is_started() {
-            self.requests.ask(Asked::Sync, &self.cursor.rest());
+            self.ask_for_rest();
         } else {
             self.ask_for_history();
         }
+    }
+
+    /// Asks for what came after what was seen. Its answers hold everything that is known here by now.
+    fn ask_for_rest(&mut self) {
+        self.held.clear();
+        self.requests.ask(Asked::Sync, &self.cursor.rest());
     }
 
     fn ask_for_history(&mut self) {
@@ -64,9 +71,10 @@ impl Conversation {
                 self.hello.as_ref().map(|h| (h.chain_head, h.chain_head_hash.clone())).unwrap_or_default();
             self.cursor.start(head, hash);
         }
+        let Some(held) = self.held.take() else { return self.ask_for_rest() };
         self.phase = Phase::Live;
-        for frame in std::mem::take(&mut self.held) {
-            self.happened(&frame);
+        for text in held {
+            self.received(&text);
         }
     }
 
@@ -138,7 +146,7 @@ impl Conversation {
         }
         self.cursor.reached(&page);
         if page.has_more && page.next.is_some() {
-            self.requests.ask(Asked::Sync, &self.cursor.rest());
+            self.ask_for_rest();
         } else {
             self.caught_up();
         }

@@ -343,3 +343,27 @@ fn what_the_reference_sends_is_understood() {
     let missing: Vec<_> = created.iter().filter(|text| !said.contains(&text.as_str())).collect();
     assert!(missing.is_empty(), "{missing:?} of {shown:#?}");
 }
+
+#[test]
+fn a_flood_before_the_history_is_given_up_and_fetched_in_pages() {
+    let mut played = Played::new(false);
+    played.greet(Some(9));
+    let long = "x".repeat(4000);
+    let count = 2_000;
+    for index in 10..10 + count {
+        played.receive(CREATED, &message(index, &long), None);
+    }
+    let history = json!({ "channel_id": "general", "messages": [], "has_more": false });
+    played.answer("zync.channels.message.history", "zync.channels.message.history", &history);
+    assert!(!played.conversation.is_live());
+    // What comes from now on waits again, beside the answers.
+    played.receive(CREATED, &message(10 + count, "the last"), None);
+    let events: Vec<_> = (10..10 + count).map(|index| created(index, "flood")).collect();
+    let page = json!({ "events": events, "next": 9 + count, "next_hash": "h", "has_more": false });
+    let asked = played.answer("zync.channels.sync", "zync.channels.sync.ok", &page);
+    assert_eq!((&asked["after"], &asked["after_hash"]), (&json!(9), &json!("hash 9")));
+    assert!(played.conversation.is_live());
+    let shown = played.data();
+    assert_eq!(shown.iter().filter(|line| line.contains("flood")).count() as u64, count);
+    assert_eq!(shown.iter().filter(|line| line.contains("the last")).count(), 1);
+}
