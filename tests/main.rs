@@ -27,6 +27,7 @@ mod http;
 #[cfg(unix)]
 mod kill;
 mod layers;
+mod log_chain;
 mod properties;
 mod reasons;
 mod replay;

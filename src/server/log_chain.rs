@@ -1,45 +1,25 @@
-//! `/log-chain`: the chain for auditors (PROTOCOL.md section 5).
-//!
-//! Entries stream page by page, each page a short transaction of its own: a long answer neither is built in memory nor
-//! keeps the write-ahead log from being emptied, and a reader who does not read is let go.
+//! `/log-chain`: the chain for auditors (PROTOCOL.md section 5), its signed head and its entries.
 
-use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
-use axum::body::{Body, Bytes};
 use axum::extract::{RawQuery, State};
-use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, VARY, WWW_AUTHENTICATE};
+use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use axum::{Extension, Json};
-use futures_util::stream;
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
-use tokio::time::timeout;
 use tower_http::compression::CompressionLayer;
 
 use super::handshakes::Slot;
 use super::http_error::{error, error_with, only_get};
+use super::log_stream::{self, Range, Reader};
 use super::shared::Shared;
-use crate::channels::{AUDITOR_TOKEN_PREFIX, LogPage, Sealing, auditor_token_hash};
+use crate::channels::{AUDITOR_TOKEN_PREFIX, Sealing, auditor_token_hash};
 use crate::config::{ChainAccess, Features};
 use crate::ids::ChainIndex;
 use crate::logchain::{EntryHash, Head};
 use crate::storage::StorageError;
-
-/// How many may read entries at the same time; another one is told to come back.
-pub(super) const MAX_STREAMS: usize = 16;
-
-/// Entries that one transaction reads: about half a megabyte of lines.
-const PAGE: u32 = 1_024;
-
-/// Pages that wait for a slow reader.
-const WAITING_PAGES: usize = 1;
-
-/// How long a reader may take for one page.
-const READER_PATIENCE: Duration = Duration::from_mins(1);
 
 /// When to come back.
 const RETRY_SECONDS: u16 = 5;
@@ -57,6 +37,9 @@ pub(super) fn routes(features: Features) -> Router<Arc<Shared>> {
 
 /// The signed head of what is committed.
 async fn head(State(shared): State<Arc<Shared>>) -> Response {
+    if shared.is_draining() {
+        return shutting_down();
+    }
     let stored = match shared.readers.read(crate::storage::Database::head).await {
         Ok(stored) => stored,
         Err(failure) => return unavailable(&failure),
@@ -73,69 +56,25 @@ async fn entries(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response {
-    let Some((from, limit)) = range(query.as_deref()) else {
+    if shared.is_draining() {
+        return shutting_down();
+    }
+    let Some(range) = range(query.as_deref()) else {
         return error(StatusCode::BAD_REQUEST, "invalid_range");
     };
-    let sealing = match sealing(&shared, &headers).await {
-        Ok(sealing) => sealing,
+    let (reader, sealing) = match reader(&shared, &headers).await {
+        Ok(known) => known,
         Err(refusal) => return *refusal,
     };
-    let Ok(permit) = shared.log_streams.clone().try_acquire_owned() else {
+    let Some(place) = shared.log_streams.place(reader) else {
         let retry = (RETRY_AFTER, HeaderValue::from(RETRY_SECONDS));
         return error_with(StatusCode::SERVICE_UNAVAILABLE, "busy", retry);
     };
-    // It said what it wants, and may take its time from here on.
-    slot.release();
-    let (pages, receiver) = mpsc::channel(WAITING_PAGES);
-    tokio::spawn(send_pages(shared, from, limit, sealing, pages, permit));
-    let body = stream::unfold(receiver, |mut receiver| async {
-        let page = receiver.recv().await?;
-        Some((page, receiver))
-    });
-    let headers = [
-        (CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson")),
-        (CACHE_CONTROL, HeaderValue::from_static("no-store")),
-        (VARY, HeaderValue::from_static("authorization")),
-    ];
-    (headers, Body::from_stream(body)).into_response()
-}
-
-/// Reads page after page for as long as somebody takes them. An error ends the answer in the middle, which the reader
-/// sees as a broken connection.
-async fn send_pages(
-    shared: Arc<Shared>,
-    mut from: ChainIndex,
-    mut limit: u64,
-    sealing: Sealing,
-    pages: mpsc::Sender<io::Result<Bytes>>,
-    _permit: OwnedSemaphorePermit,
-) {
-    while limit > 0 && !shared.is_draining() {
-        let count = u32::try_from(limit).unwrap_or(PAGE).min(PAGE);
-        let start = from;
-        let read = shared.readers.read(move |database| LogPage::read(database, start, count, sealing)).await;
-        let page = match read {
-            Ok(LogPage { last: None, .. }) => return,
-            Ok(LogPage { lines, last: Some(last) }) => {
-                limit = limit.saturating_sub((last.0 - from.0).saturating_add(1));
-                from = last.next();
-                Ok(Bytes::from(lines))
-            }
-            Err(failure) => {
-                tracing::error!(error = %failure, "reading the log chain failed");
-                Err(io::Error::other("reading the log chain failed"))
-            }
-        };
-        let failed = page.is_err();
-        let sent = timeout(READER_PATIENCE, pages.send(page)).await;
-        if failed || !matches!(sent, Ok(Ok(()))) {
-            return;
-        }
-    }
+    log_stream::answer(shared, range, sealing, &slot, place)
 }
 
 /// `from` and `limit` of the query; `None` if one of them is no number.
-fn range(query: Option<&str>) -> Option<(ChainIndex, u64)> {
+fn range(query: Option<&str>) -> Option<Range> {
     let (mut from, mut limit) = (0, u64::MAX);
     for (name, value) in url::form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
         match &*name {
@@ -144,31 +83,32 @@ fn range(query: Option<&str>) -> Option<(ChainIndex, u64)> {
             _ => {}
         }
     }
-    Some((ChainIndex(from), limit))
+    Some(Range { from: ChainIndex(from), limit })
 }
 
-/// What whoever asks may see. A token that is there must be good: nobody is to take sealed entries for what their token
+/// Who asks, and what they may see. A token that is there must be good: nobody is to take sealed entries for what their token
 /// gives them.
-async fn sealing(shared: &Arc<Shared>, headers: &HeaderMap) -> Result<Sealing, Box<Response>> {
+async fn reader(shared: &Shared, headers: &HeaderMap) -> Result<(Reader, Sealing), Box<Response>> {
     let refuse = || {
         let challenge = (WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         Box::new(error_with(StatusCode::UNAUTHORIZED, "invalid_token", challenge))
     };
     let Some(header) = headers.get(AUTHORIZATION) else {
-        return Ok(match shared.profile.features.chain_access {
+        let sealing = match shared.profile.features.chain_access {
             ChainAccess::Public => Sealing::Open,
             ChainAccess::Members => Sealing::Sealed,
-        });
+        };
+        return Ok((Reader::Stranger, sealing));
     };
     let token = header.to_str().ok().and_then(bearer).ok_or_else(refuse)?;
     let now = shared.clock.now();
     if !token.starts_with(AUDITOR_TOKEN_PREFIX) {
-        shared.verifier.verify(token, now).map_err(|_| refuse())?;
-        return Ok(Sealing::Open);
+        shared.verify(token).await.map_err(|_| refuse())?;
+        return Ok((Reader::Member, Sealing::Open));
     }
     let hash = auditor_token_hash(token);
     match shared.readers.read(move |database| database.auditor_token(hash)).await {
-        Ok(Some(token)) if token.holds(now) => Ok(Sealing::Open),
+        Ok(Some(token)) if token.holds(now) => Ok((Reader::Auditor, Sealing::Open)),
         Ok(_) => Err(refuse()),
         Err(failure) => Err(Box::new(unavailable(&failure))),
     }
@@ -177,6 +117,11 @@ async fn sealing(shared: &Arc<Shared>, headers: &HeaderMap) -> Result<Sealing, B
 fn bearer(header: &str) -> Option<&str> {
     let (scheme, token) = header.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+/// What comes now would be less than there is.
+fn shutting_down() -> Response {
+    error(StatusCode::SERVICE_UNAVAILABLE, "shutting_down")
 }
 
 fn unavailable(failure: &StorageError) -> Response {
@@ -190,7 +135,7 @@ mod tests {
 
     #[test]
     fn a_range_is_read_or_refused() {
-        let read = |query| range(query).map(|(from, limit)| (from.0, limit));
+        let read = |query| range(query).map(|range| (range.from.0, range.limit));
         assert_eq!(read(None), Some((0, u64::MAX)));
         assert_eq!(read(Some("from=5&limit=7&x=y")), Some((5, 7)));
         for bad in ["from=-1", "from=x", "limit=", "limit=18446744073709551616"] {

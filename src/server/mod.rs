@@ -14,6 +14,7 @@ mod http_error;
 mod hub;
 mod listener;
 mod log_chain;
+mod log_stream;
 mod opening;
 mod outbox;
 mod presence;
@@ -35,6 +36,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::hub::Hub;
+use self::log_stream::LogStreams;
 use self::presence::Presence;
 use self::publisher::{Publisher, ReplyTo};
 use self::shared::Shared;
@@ -148,7 +150,7 @@ impl Server {
             verifier: TokenVerifier::new(profile.server_id.clone(), &central_keys),
             verifying: Semaphore::new(1),
             central: heartbeat.state(),
-            log_streams: Arc::new(Semaphore::new(log_chain::MAX_STREAMS)),
+            log_streams: LogStreams::default(),
             readers: readers.clone(),
             reading: Reading::new(readers, directory.clone(), max_history, clock.clone()),
             profile,

@@ -10,6 +10,7 @@ use tokio_util::task::TaskTracker;
 use super::frame::write_text;
 use super::frame_log::Frames;
 use super::hub::{Hub, Urgency};
+use super::log_stream::LogStreams;
 use super::presence::Presence;
 use super::publisher::ReplyTo;
 use crate::central::{CentralState, Claims, TokenError, TokenVerifier};
@@ -54,7 +55,7 @@ pub(super) struct Shared {
     /// The same connections, for the log chain's routes.
     pub(super) readers: Readers,
     /// Bounds how many read the log chain at the same time.
-    pub(super) log_streams: Arc<Semaphore>,
+    pub(super) log_streams: LogStreams,
     /// Weak, so that the writer ends when the server lets go of it, whatever connections still do.
     pub(super) commands: mpsc::WeakSender<Command<ReplyTo>>,
     pub(super) writer: watch::Receiver<WriterState>,
