@@ -69,7 +69,6 @@ impl Backup {
         self.check_output()?;
         let settings = self.database.settings.load(globals)?;
         self.protection.ask(settings.file(), globals, |lock, env| {
-            lower_priority();
             let stop = Stop::take_over()?;
             self.back_up(&settings, lock, env, globals, &stop)
         })
@@ -100,6 +99,7 @@ impl Backup {
     ) -> Result<Exit, CliError> {
         let path = self.database.path_in(settings)?;
         let copied = Copied::make(&path, self.scratch.as_deref(), settings, globals, stop)?;
+        lower_priority();
         if env.is_some() {
             protection::check_identity(settings, &copied)?;
         }
@@ -216,8 +216,9 @@ fn manifest(
     })
 }
 
-/// The server and its members come first.
+/// The server and its members come first, once its write-ahead log is not held any more. For this thread and those that it
+/// starts.
 fn lower_priority() {
     #[cfg(unix)]
-    rustix::process::nice(10).ok();
+    rustix::process::nice(19).ok();
 }
