@@ -54,7 +54,7 @@ impl SecretArgument {
             Self::Literal(secret) => Ok(secret.clone()),
             Self::Stdin if io::stdin().is_terminal() => ask(name),
             Self::Stdin => first_line(&mut io::stdin().lock()),
-            Self::File(path) => File::open(path).and_then(whole),
+            Self::File(path) => open(path).and_then(whole),
         };
         let secret = secret.map_err(|error| self.unreadable(name, &error))?;
         if secret.reveal().is_empty() {
@@ -70,6 +70,25 @@ impl SecretArgument {
         };
         CliError::usage(format!("could not read the {name} from {place}: {error}"))
     }
+}
+
+/// Opens a file, or a pipe as shells make them for `@<(command)`. One that nobody writes to is empty, and is not waited for.
+#[cfg(unix)]
+fn open(path: &Path) -> io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+
+    use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+
+    let nonblocking = OFlags::NONBLOCK.bits().cast_signed();
+    let file = File::options().read(true).custom_flags(nonblocking).open(path)?;
+    // Who writes to it may take a while.
+    fcntl_setfl(&file, fcntl_getfl(&file)? - OFlags::NONBLOCK)?;
+    Ok(file)
+}
+
+#[cfg(not(unix))]
+fn open(path: &Path) -> io::Result<File> {
+    File::open(path)
 }
 
 fn ask(name: &str) -> io::Result<Secret> {
@@ -112,6 +131,28 @@ mod tests {
         assert_eq!(read(&format!("@{}", file.path().display())).expect("a secret"), "v4.public.x");
         assert_eq!(read("v4.public.y").expect("a secret"), "v4.public.y");
         assert!(read("@/nowhere/at/all").is_err() && read("").is_err());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_pipe_is_read_and_one_without_a_writer_is_empty() {
+        use std::io::Write as _;
+        use std::os::fd::AsRawFd as _;
+
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("pipe");
+        rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, 0o600.into(), 0).expect("a pipe");
+        let error = read(&format!("@{}", path.display())).expect_err("nobody writes");
+        assert_eq!(error.describe(), "no token given: it is empty");
+
+        // As a shell hands over what a command prints.
+        let (reader, mut writer) = io::pipe().expect("a pipe");
+        let path = format!("/dev/fd/{}", reader.as_raw_fd());
+        let flags = rustix::fs::fcntl_getfl(open(path.as_ref()).expect("the pipe")).expect("its flags");
+        assert!(!flags.contains(rustix::fs::OFlags::NONBLOCK), "what is written later is waited for");
+        writer.write_all(b"v4.public.x\n").expect("the pipe");
+        drop(writer);
+        assert_eq!(read(&format!("@{path}")).expect("a secret"), "v4.public.x");
     }
 
     #[test]

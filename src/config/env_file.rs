@@ -36,7 +36,7 @@ impl EnvFile {
     /// file.
     pub fn read(path: &Path) -> Result<Option<Self>, Faults> {
         let fault = |problem: String| Faults::from(Fault::File { path: path.to_owned(), problem });
-        let file = match open(path) {
+        let file = match open(path, Links::Refused) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(_) if path.is_symlink() => return Err(fault("is a symbolic link; name the file itself".into())),
@@ -60,10 +60,9 @@ impl EnvFile {
         self.mode.is_some_and(|mode| mode & 0o006 != 0)
     }
 
-    /// The owner, where that is neither root nor the user of this process: someone else, who can change the file. Root
-    /// may use what a service's own user has.
+    /// The owner, where that is someone else, who can change the file.
     pub fn foreign_owner(&self) -> Option<u32> {
-        self.owner.filter(|owner| *owner != 0 && !process_user().is_some_and(|user| user == 0 || user == *owner))
+        foreign(self.owner)
     }
 }
 
@@ -132,20 +131,13 @@ fn keep_owner(_: &File, _: &EnvFile) -> io::Result<()> {
     Ok(())
 }
 
-/// The contents of a file with one secret: its text without the newline at the end, or what is the matter with it.
-pub(super) fn read_secret(path: &Path) -> Result<Zeroizing<String>, String> {
-    // Where secrets are mounted into a container they are links to links: these are followed.
-    let file = File::open(path).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => "does not exist".to_owned(),
-        _ => format!("can't be read ({})", plain(&error)),
-    })?;
-    let metadata = file.metadata().map_err(|error| format!("can't be read ({})", plain(&error)))?;
-    let text = text_of(file, &metadata)?;
-    let bare = text.trim_end_matches(['\n', '\r']);
-    if bare.is_empty() { Err("is empty".into()) } else { Ok(Zeroizing::new(bare.to_owned())) }
+/// `owner`, where that is neither root nor the user of this process. Root may use what a service's own user has.
+pub(super) fn foreign(owner: Option<u32>) -> Option<u32> {
+    owner.filter(|owner| *owner != 0 && !process_user().is_some_and(|user| user == 0 || user == *owner))
 }
 
-fn text_of(file: File, metadata: &std::fs::Metadata) -> Result<Zeroizing<String>, String> {
+/// The text of a regular file, or what is the matter with it.
+pub(super) fn text_of(file: File, metadata: &std::fs::Metadata) -> Result<Zeroizing<String>, String> {
     if metadata.is_dir() {
         return Err("is a directory".into());
     }
@@ -171,49 +163,59 @@ fn lines(path: &Path, faults: &[super::SyntaxFault]) -> Faults {
 }
 
 /// What the system said, without its number, in the style of our own words.
-fn plain(error: &io::Error) -> String {
+pub(super) fn plain(error: &io::Error) -> String {
     let text = error.to_string();
     let text = text.split(" (os error").next().unwrap_or_default();
     text.to_lowercase()
 }
 
+/// What is done about a symbolic link in place of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Links {
+    Refused,
+    Followed,
+}
+
 #[cfg(unix)]
-fn open(path: &Path) -> io::Result<File> {
+pub(super) fn open(path: &Path, links: Links) -> io::Result<File> {
     use std::os::unix::fs::OpenOptionsExt as _;
 
     use rustix::fs::OFlags;
 
     // A pipe without a writer would keep the opening waiting.
-    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let flags = match links {
+        Links::Refused => OFlags::NOFOLLOW | OFlags::NONBLOCK,
+        Links::Followed => OFlags::NONBLOCK,
+    };
     OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path)
 }
 
 #[cfg(not(unix))]
-fn open(path: &Path) -> io::Result<File> {
+pub(super) fn open(path: &Path, _: Links) -> io::Result<File> {
     OpenOptions::new().read(true).open(path)
 }
 
 #[cfg(unix)]
 #[expect(clippy::unnecessary_wraps, reason = "other systems have no such bits")]
-fn mode(metadata: &std::fs::Metadata) -> Option<u32> {
+pub(super) fn mode(metadata: &std::fs::Metadata) -> Option<u32> {
     use std::os::unix::fs::PermissionsExt as _;
     Some(metadata.permissions().mode() & 0o7777)
 }
 
 #[cfg(not(unix))]
-fn mode(_: &std::fs::Metadata) -> Option<u32> {
+pub(super) fn mode(_: &std::fs::Metadata) -> Option<u32> {
     None
 }
 
 #[cfg(unix)]
 #[expect(clippy::unnecessary_wraps, reason = "other systems have no such ids")]
-fn owner(metadata: &std::fs::Metadata) -> Option<u32> {
+pub(super) fn owner(metadata: &std::fs::Metadata) -> Option<u32> {
     use std::os::unix::fs::MetadataExt as _;
     Some(metadata.uid())
 }
 
 #[cfg(not(unix))]
-fn owner(_: &std::fs::Metadata) -> Option<u32> {
+pub(super) fn owner(_: &std::fs::Metadata) -> Option<u32> {
     None
 }
 

@@ -70,7 +70,7 @@ pub enum Fault {
         /// What is the matter with it.
         problem: String,
     },
-    /// Others can read the secrets in the `.env` file.
+    /// Others can read the secrets in the `.env` file, or in a file with one secret.
     #[error("others can read the secrets in `{}` (mode {mode:04o})", .path.display())]
     Exposed {
         /// The file.
@@ -78,7 +78,15 @@ pub enum Fault {
         /// Its permission bits.
         mode: u32,
     },
-    /// The `.env` file with secrets is someone else's.
+    /// Others can change a file with a secret.
+    #[error("others can change the secret in `{}` (mode {mode:04o})", .path.display())]
+    Changeable {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// The `.env` file with secrets, or a file with one secret, is someone else's.
     #[error("`{}`, which holds secrets, belongs to another user (user id {owner})", .path.display())]
     Foreign {
         /// The file.
@@ -96,7 +104,7 @@ impl Fault {
                 Some("`coms init` writes a complete configuration; `coms keygen` makes a key pair".into())
             }
             Self::Missing { .. } => Some("`coms init` asks for everything and writes the configuration".into()),
-            Self::Exposed { path, .. } => Some(format!("chmod 600 {}", path.display())),
+            Self::Exposed { path, .. } | Self::Changeable { path, .. } => Some(format!("chmod 600 {}", path.display())),
             Self::Foreign { path, .. } => Some(format!("chown \"$(id -u)\" {}", path.display())),
             Self::SecretTwice { .. } => Some("keep one of them".into()),
             _ => None,

@@ -230,10 +230,10 @@ impl Group for ServerConfig {
         let features = Features::read(reader);
         let log = LogConfig::read(reader);
         let bounds = Bounds::read(reader);
-        if deployment == Some(Deployment::Prod)
-            && let Some(exposed) = reader.settings().exposed()
-        {
-            reader.fault(exposed);
+        if deployment == Some(Deployment::Prod) {
+            for exposure in reader.settings().exposures() {
+                reader.fault(exposure);
+            }
         }
         Some(Self {
             identity: identity?,

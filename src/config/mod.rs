@@ -12,6 +12,7 @@ mod env_file;
 mod fault;
 mod groups;
 mod reader;
+mod secret_file;
 mod settings;
 pub mod table;
 mod template;

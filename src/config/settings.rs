@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 use url::{Host, Url};
 use zeroize::Zeroizing;
 
-use super::env_file::{self, DEFAULT_ENV_FILE, EnvFile};
+use super::env_file::{DEFAULT_ENV_FILE, EnvFile};
 use super::fault::{Fault, Faults};
 use super::reader::{Group, Reader};
+use super::secret_file::{self, Exposure};
 use super::table::{self, DefaultValue, SETTINGS, Setting};
 use super::value;
 use super::words::Deployment;
@@ -68,7 +69,7 @@ pub enum Warning {
         /// The name.
         name: String,
     },
-    /// As [`Fault::Exposed`] or [`Fault::Foreign`], where that is no fault.
+    /// As [`Fault::Exposed`], [`Fault::Changeable`] or [`Fault::Foreign`], where that is no fault.
     #[error("{0}; hint: {hint}", hint = .0.hint().unwrap_or_default())]
     Exposed(Fault),
     /// A server in production sends its API key to another machine in the clear.
@@ -136,7 +137,8 @@ impl Settings {
 
     /// What is odd about the file, but stops nothing.
     pub fn warnings(&self) -> Vec<Warning> {
-        let mut warnings: Vec<_> = self.exposed().map(Warning::Exposed).into_iter().collect();
+        let secret_files = self.secret_files().map(|(Exposure::Changeable(fault) | Exposure::Readable(fault))| fault);
+        let mut warnings: Vec<_> = self.exposed().into_iter().chain(secret_files).map(Warning::Exposed).collect();
         if self.is_central_plain() {
             warnings.push(Warning::PlainCentral);
         }
@@ -154,7 +156,7 @@ impl Settings {
     }
 
     /// That others can read the file or change it, if they can and it holds a secret.
-    pub(super) fn exposed(&self) -> Option<Fault> {
+    fn exposed(&self) -> Option<Fault> {
         let file = self.file.as_ref()?;
         let secret =
             |setting: &&Setting| setting.secret && file.document.value(setting.name).is_some_and(|v| !v.is_empty());
@@ -163,6 +165,22 @@ impl Settings {
             return Some(Fault::Foreign { path: file.path.clone(), owner });
         }
         file.is_exposed().then_some(Fault::Exposed { path: file.path.clone(), mode: file.mode? })
+    }
+
+    /// Who else can get at the files with one secret each that are named.
+    fn secret_files(&self) -> impl Iterator<Item = Exposure> {
+        let named = SETTINGS.iter().filter_map(|setting| self.text(&setting.file_name()?).ok().flatten());
+        named.filter_map(|named| secret_file::exposure(PathBuf::from(named.text.as_str())))
+    }
+
+    /// What a server in production does not put up with: a file with secrets that others can change, or a `.env` file that
+    /// they can read.
+    pub(super) fn exposures(&self) -> Vec<Fault> {
+        let changeable = self.secret_files().filter_map(|exposure| match exposure {
+            Exposure::Changeable(fault) => Some(fault),
+            Exposure::Readable(_) => None,
+        });
+        self.exposed().into_iter().chain(changeable).collect()
     }
 
     /// Whether a server in production talks to a Central on another machine without TLS.
@@ -212,7 +230,7 @@ impl fmt::Debug for Settings {
 
 fn secret_from(named: &Found) -> Result<Found, Fault> {
     let path = PathBuf::from(named.text.as_str());
-    match env_file::read_secret(&path) {
+    match secret_file::read(&path) {
         Ok(text) => Ok(Found { text, place: format!("the file that {} names", named.place) }),
         Err(problem) => Err(Fault::SecretFile { place: named.place.clone(), path, problem }),
     }

@@ -210,7 +210,8 @@ settings! {
     SERVER_PUBLIC_KEY: Kind::PublicKey, Required, Identity,
         "The public half of `SERVER_SECRET_KEY`. Register it with Central; auditors check the chain with it.";
     ENV: Kind::OneOf(Deployment::WORDS), Is("dev"), Identity,
-        "What the server is run for. With `prod` it refuses to start when others can read the `.env` file.";
+        "What the server is run for. With `prod` it refuses to start when others can read the `.env` file, or change a file with a \
+         secret.";
 
     CENTRAL_URL: Kind::Url, Is("http://localhost:8080"), Central,
         "Where Central is; the heartbeat goes there.";

@@ -270,6 +270,57 @@ fn secrets_that_everyone_can_read_are_a_warning_and_in_production_a_fault() {
     assert_eq!(faults(&file.load(&[("ENV", "prod")])), [exposed]);
 }
 
+/// A file with the API key alone, and settings that name it.
+#[cfg(unix)]
+fn secret_file(mode: u32, env: &str) -> (File, Settings) {
+    let file = File::new("zk_test\n");
+    set_mode(&file.path, mode);
+    let named = ("CENTRAL_API_KEY_FILE", file.path.to_str().expect("a plain path"));
+    let settings = complete_with(&[("CENTRAL_API_KEY", ""), named, ("ENV", env)]);
+    (file, settings)
+}
+
+#[cfg(unix)]
+#[test]
+fn a_secret_file_that_others_can_change_is_a_warning_and_in_production_a_fault() {
+    for (mode, what, is_fault) in [
+        (0o400, "", false),
+        (0o640, "", false),
+        (0o444, "read the secrets", false),
+        (0o602, "change the secret", true),
+        (0o666, "change the secret", true),
+    ] {
+        for env in ["dev", "prod"] {
+            let (file, settings) = secret_file(mode, env);
+            let said = format!("others can {what} in `{}` (mode {mode:04o})", file.path.display());
+            let expected: Vec<_> = (!what.is_empty()).then_some(said).into_iter().collect();
+            let warned = settings.warnings().into_iter().map(|warning| match warning {
+                Warning::Exposed(fault) => fault.to_string(),
+                other => other.to_string(),
+            });
+            assert_eq!(warned.collect::<Vec<_>>(), expected, "{mode:o} {env}");
+            let is_fault = is_fault && env == "prod";
+            assert_eq!(faults(&settings), if is_fault { expected } else { Vec::new() }, "{mode:o} {env}");
+        }
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_secret_file_may_be_a_link_and_a_pipe_keeps_nobody_waiting() {
+    let (file, _) = secret_file(0o600, "dev");
+    let link = file.path.with_file_name("link");
+    std::os::unix::fs::symlink(&file.path, &link).expect("a link");
+    let pipe = file.path.with_file_name("pipe");
+    rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, 0o600.into(), 0).expect("a pipe");
+    let named = |path: &Path| {
+        complete_with(&[("CENTRAL_API_KEY", ""), ("CENTRAL_API_KEY_FILE", path.to_str().expect("plain"))])
+    };
+    assert_eq!(faults(&named(&link)), [""; 0]);
+    let said = "`CENTRAL_API_KEY_FILE` in the environment names a file that is no regular file: ";
+    assert_eq!(faults(&named(&pipe)), [format!("{said}{}", pipe.display())]);
+}
+
 #[cfg(unix)]
 #[test]
 fn a_file_is_foreign_when_neither_root_nor_who_runs_this_owns_it() {
