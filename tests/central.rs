@@ -36,13 +36,16 @@ async fn sandbox() -> Sandbox {
 
 /// POSTs `body` to `path` and gives the status and the JSON of the answer.
 async fn post(sandbox: &Sandbox, path: &str, api_key: Option<&str>, body: &str) -> (u16, Value) {
-    let mut request =
-        central::client().expect("a client").post(format!("{}{path}", sandbox.url())).body(body.to_owned());
+    let mut request = client(sandbox).post(format!("{}{path}", sandbox.url())).body(body.to_owned());
     if let Some(api_key) = api_key {
         request = request.bearer_auth(api_key);
     }
     let response = request.send().await.expect("an answer");
     (response.status().as_u16(), response.json().await.expect("JSON"))
+}
+
+fn client(sandbox: &Sandbox) -> reqwest::Client {
+    central::client(&sandbox.url().parse().expect("a URL")).expect("a client")
 }
 
 fn heartbeat(url: &str, api_key: &str) -> Heartbeat {
@@ -93,7 +96,7 @@ async fn the_sandbox_refuses_in_json_and_always_the_same() {
         let answer = post(&sandbox, &path, api_key, body).await;
         assert_eq!(answer, (status, json!({ "error": error })), "{path} {body}");
     }
-    let get = central::client().expect("a client").get(format!("{}{ours}/join", sandbox.url())).send().await;
+    let get = client(&sandbox).get(format!("{}{ours}/join", sandbox.url())).send().await;
     assert_eq!(get.expect("an answer").status().as_u16(), 405);
     assert_eq!(*sandbox.heartbeats().borrow(), 0);
 }
@@ -181,4 +184,41 @@ async fn the_api_key_is_not_carried_along_a_redirect() {
     let outcome = heartbeat(&format!("http://{elsewhere}"), "good").beat().await;
     assert_eq!(outcome, HeartbeatOutcome::UnexpectedStatus(307));
     assert_eq!(*sandbox.heartbeats().borrow(), 0);
+}
+
+/// The proxy that an environment names is for what it can't read.
+#[cfg(unix)]
+#[tokio::test]
+async fn the_api_key_does_not_go_to_a_proxy_in_the_clear() {
+    use crate::support::process::Site;
+    let site = Site::new().await;
+    let proxy = loopback().await;
+    let url = format!("http://{}", proxy.local_addr().expect("an address"));
+    let mut command = site.command(&["serve"]);
+    for name in ["http_proxy", "HTTP_PROXY", "ALL_PROXY", "all_proxy", "HTTPS_PROXY"] {
+        command.env(name, &url);
+    }
+    let mut heartbeats = site.central.heartbeats();
+    let _server = crate::support::process::ServeProcess::start(command).await;
+    tokio::select! {
+        heard = tokio::time::timeout(DEADLINE, heartbeats.wait_for(|count| *count > 0)) => drop(heard.expect("in time")),
+        _ = proxy.accept() => panic!("the heartbeat went to the proxy"),
+    }
+}
+
+/// Through a proxy, a Central with `https://` is asked for by name, and gets its bytes unread.
+#[cfg(unix)]
+#[tokio::test]
+async fn a_proxy_is_asked_to_pass_on_what_is_encrypted() {
+    use crate::support::process::{ServeProcess, Site};
+    let mut site = Site::new().await;
+    site.set("CENTRAL_URL", "https://central.example");
+    let proxy = loopback().await;
+    let mut command = site.command(&["serve"]);
+    command.env("HTTPS_PROXY", format!("http://{}", proxy.local_addr().expect("an address")));
+    let _server = ServeProcess::start(command).await;
+    let (mut stream, _) = tokio::time::timeout(DEADLINE, proxy.accept()).await.expect("in time").expect("a connection");
+    let mut asked = [0; 32];
+    stream.read_exact(&mut asked).await.expect("a request");
+    assert_eq!(&asked, b"CONNECT central.example:443 HTTP");
 }

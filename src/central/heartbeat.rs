@@ -48,7 +48,7 @@ impl Heartbeat {
     pub fn new(central_url: &Url, server_id: &ServerId, api_key: Secret, clock: Clock) -> Result<Self, HeartbeatError> {
         let url = route(central_url, server_id, "heartbeat").ok_or_else(|| HeartbeatError::Url(central_url.clone()))?;
         let state = watch::Sender::new(CentralState::default());
-        Ok(Self { client: http::client()?, url, api_key, clock, state })
+        Ok(Self { client: http::client(&url)?, url, api_key, clock, state })
     }
 
     /// What is known of Central, now and as it changes.

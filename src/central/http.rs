@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use reqwest::{Client, ClientBuilder, Response, redirect};
+use url::Url;
 
 /// How long one request may take, its answer included (PROTOCOL.md section 6).
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -10,16 +11,20 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// The longest answer that is read, in bytes (PROTOCOL.md section 6).
 const MAX_ANSWER_BYTES: usize = 64 * 1024;
 
-/// A client without redirects (they would carry the API key elsewhere), with a limit of ten seconds per request.
+/// A client for `url`, without redirects (they would carry the API key elsewhere), with a limit of ten seconds per request.
+///
+/// A proxy that the environment names (`HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY`) is used for `https` alone, where it passes on
+/// what it can't read. In plain HTTP it would get the API key or a token itself.
 ///
 /// On a system without certificate authorities it still speaks plain HTTP, as to a Central on the same machine.
-pub fn client() -> Result<Client, reqwest::Error> {
+pub fn client(url: &Url) -> Result<Client, reqwest::Error> {
     install_tls();
-    builder().build().or_else(|_| builder().tls_certs_only([]).build())
+    builder(url).build().or_else(|_| builder(url).tls_certs_only([]).build())
 }
 
-fn builder() -> ClientBuilder {
-    Client::builder()
+fn builder(url: &Url) -> ClientBuilder {
+    let builder = if url.scheme() == "https" { Client::builder() } else { Client::builder().no_proxy() };
+    builder
         .redirect(redirect::Policy::none())
         .timeout(TIMEOUT)
         .user_agent(concat!("coms/", env!("CARGO_PKG_VERSION")))

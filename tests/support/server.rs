@@ -180,7 +180,7 @@ impl TestServer {
     pub(crate) async fn token(&self, user: UserId) -> String {
         let url = self.sandbox.url().parse().expect("a URL");
         let server_id = SERVER_ID.parse().expect("a UUID");
-        let client = central::client().expect("a client");
+        let client = central::client(&url).expect("a client");
         let joined = central::join(&client, &url, &server_id, Some(user)).await.expect("a token");
         joined.token.reveal().to_owned()
     }

@@ -38,7 +38,8 @@ pub(super) struct Membership {
 impl Membership {
     /// The membership of `user_id`, a new person if there is none.
     pub(super) fn new(central_url: Url, server_id: ServerId, user_id: Option<UserId>) -> Result<Self, CliError> {
-        let client = central::client().map_err(|error| CliError::failed(format!("no HTTP client: {error}")))?;
+        let client =
+            central::client(&central_url).map_err(|error| CliError::failed(format!("no HTTP client: {error}")))?;
         Ok(Self { client, central_url, server_id, user_id, token: None })
     }
 
