@@ -5,12 +5,12 @@
 //!
 //! Lines are written by threads of their own: a collector that stalls makes the log lose lines, not the server wait.
 
-use std::io;
 use std::path::PathBuf;
+use std::{fs, io};
 
 use tracing::{Dispatch, Level, Subscriber};
 use tracing_appender::non_blocking::{NonBlocking, WorkerGuard};
-use tracing_appender::rolling::{InitError, RollingFileAppender, Rotation};
+use tracing_appender::rolling::{RollingFileAppender, Rotation};
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -29,7 +29,7 @@ pub enum TelemetryError {
         path: PathBuf,
         /// What the system said.
         #[source]
-        cause: InitError,
+        cause: io::Error,
     },
     /// Something else logs already.
     #[error("logging was set up before")]
@@ -92,18 +92,20 @@ where
 /// `coms.2026-11-24.log` and so on in `LOG_DIR`, one a day (UTC), the oldest removed when there are too many.
 fn daily_files(log: &LogConfig) -> Result<Option<RollingFileAppender>, TelemetryError> {
     let Some(path) = &log.dir else { return Ok(None) };
+    let failed = |cause| TelemetryError::Files { path: path.clone(), cause };
+    // The appender makes the directory, too, but prints what goes wrong when it looks for old files in it.
+    fs::create_dir_all(path).and_then(|()| fs::read_dir(path)).map_err(failed)?;
     let files = RollingFileAppender::builder()
         .rotation(Rotation::DAILY)
         .filename_prefix("coms")
         .filename_suffix("log")
         .max_log_files(log.keep_days)
         .build(path);
-    files.map(Some).map_err(|cause| TelemetryError::Files { path: path.clone(), cause })
+    files.map(Some).map_err(|error| failed(io::Error::other(error)))
 }
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
     use std::sync::{Arc, Mutex, PoisonError};
 
     use super::*;

@@ -141,6 +141,18 @@ async fn a_configuration_that_cannot_be_read_is_named() {
     assert!(run.stderr.starts_with("error: the configuration file "), "{run:?}");
 }
 
+#[tokio::test]
+async fn a_log_directory_that_is_none_is_named_in_one_line() {
+    let mut site = Site::new().await;
+    site.home.write("file", "in the way");
+    site.set("LOG_DIR", "file");
+    let run = run(&mut site.command(&["serve"]));
+    assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""), "{run:?}");
+    let hint = "hint: check LOG_DIR, and that this user may write there";
+    assert!(run.stderr.starts_with("error: cannot write log files in `file`: "), "{run:?}");
+    assert_eq!(run.stderr.lines().skip(1).collect::<Vec<_>>(), [hint], "{run:?}");
+}
+
 #[expect(clippy::disallowed_methods, reason = "another program's database, or another program at ours")]
 fn connect(path: &std::path::Path, create: OpenFlags) -> Connection {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | create;

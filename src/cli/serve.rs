@@ -10,7 +10,7 @@ use crate::central::Heartbeat;
 use crate::config::ServerConfig;
 use crate::server::{End, Profile, Server, ServerOptions, StartError, listen};
 use crate::storage::{LockError, StorageError};
-use crate::telemetry;
+use crate::telemetry::{self, TelemetryError};
 use crate::time::Clock;
 
 /// Run the server
@@ -30,8 +30,8 @@ impl Serve {
 
 /// Serves with `config` until SIGTERM or Ctrl-C, then drains.
 pub(super) fn run(config: ServerConfig, globals: &Globals) -> Result<Exit, CliError> {
-    let _telemetry = telemetry::init(&globals.logging(config.log.clone()), globals.colors_stderr())
-        .map_err(|error| CliError::from(anyhow::Error::from(error)))?;
+    let _telemetry =
+        telemetry::init(&globals.logging(config.log.clone()), globals.colors_stderr()).map_err(log_error)?;
     forbid_core_dumps();
     raise_open_files();
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -95,6 +95,15 @@ fn port_error(port: u16, error: &std::io::Error) -> CliError {
         ErrorKind::PermissionDenied => CliError::usage(format!("not allowed to listen on port {port}"))
             .hint("ports below 1024 need rights; set PORT to a higher one and let a proxy forward to it"),
         _ => CliError::usage(format!("cannot listen on port {port}: {error}")).hint("check HOST and PORT"),
+    }
+}
+
+/// A directory that can't be used is a mistake in the configuration.
+fn log_error(error: TelemetryError) -> CliError {
+    match error {
+        TelemetryError::Files { .. } => CliError::usage(format!("{:#}", anyhow::Error::from(error)))
+            .hint("check LOG_DIR, and that this user may write there"),
+        TelemetryError::Twice => CliError::from(anyhow::Error::from(error)),
     }
 }
 
