@@ -99,24 +99,18 @@ fn open_as_is(path: &Path) -> Result<OpenDatabase, StorageError> {
 fn storage_error(error: StorageError, elsewhere: &str) -> CliError {
     let hint = match &error {
         StorageError::Foreign { .. } => {
-            return failed(error).hint(format!("{elsewhere}; a file that is cut off or damaged looks like this, too"));
+            return CliError::from(error)
+                .hint(format!("{elsewhere}; a file that is cut off or damaged looks like this, too"));
         }
         StorageError::Reference { .. } => "take it over with `coms adopt`",
         StorageError::Newer { .. } => "a later coms wrote it: use that one",
         StorageError::Open { .. } => elsewhere,
-        _ => return failed(error),
+        _ => return CliError::from(error),
     };
-    failed(error).hint(hint)
+    CliError::from(error).hint(hint)
 }
 
 /// What the failure means for a command that reads the configured or a named database.
 pub(super) fn explain(error: StorageError) -> CliError {
     storage_error(error, "check DB_PATH, or name a database with `--db FILE`")
-}
-
-/// The command could not do its work because the database failed.
-pub(super) fn failed(error: StorageError) -> CliError {
-    let is_damage = error.is_damage();
-    let failed = CliError::from(anyhow::Error::from(error));
-    if is_damage { failed.hint("the file is damaged: `coms verify-chain` on it says where") } else { failed }
 }

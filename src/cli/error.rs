@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use super::globals::print_line;
 use crate::config::Faults;
+use crate::storage::StorageError;
 
 /// How a command that did its work ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,6 +97,15 @@ impl From<Faults> for CliError {
             }
         }
         Self { hints, ..Self::faults(faults) }
+    }
+}
+
+impl From<StorageError> for CliError {
+    /// The command could not do its work because the database failed.
+    fn from(error: StorageError) -> Self {
+        let is_damage = error.is_damage();
+        let failed = Self::from(anyhow::Error::from(error));
+        if is_damage { failed.hint("the file is damaged: `coms verify-chain` on it says where") } else { failed }
     }
 }
 

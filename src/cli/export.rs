@@ -15,7 +15,7 @@ use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use self::output::{Output, OutputFolder};
-use super::database_argument::{DatabaseArgs, failed};
+use super::database_argument::DatabaseArgs;
 use super::search::{known_channels, time};
 use super::stop_flag::Stop;
 use super::{CliError, Exit, Globals, printable};
@@ -24,7 +24,7 @@ use crate::channels::head_of;
 use crate::config::{Identity, Settings};
 use crate::ids::UserId;
 use crate::logchain::{Head, SignedHead};
-use crate::storage::{ChainRow, ChannelRow, Database, ExportItem, ExportScope, ExportedMessage, StorageError};
+use crate::storage::{ChainRow, ChannelRow, Database, ExportItem, ExportScope, ExportedMessage};
 use crate::time::{Clock, Timestamp};
 
 /// Take messages away: as JSON Lines, as CSV, or as pages that any browser shows
@@ -79,12 +79,6 @@ trait Format {
     fn entry(&mut self, entry: &ChainRow) -> io::Result<()>;
     /// The end: from here on it is there, whole.
     fn finish(self: Box<Self>) -> io::Result<()>;
-}
-
-impl From<StorageError> for CliError {
-    fn from(error: StorageError) -> Self {
-        failed(error)
-    }
 }
 
 impl Export {

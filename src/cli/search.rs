@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use super::database_argument::{DatabaseArgs, failed};
+use super::database_argument::DatabaseArgs;
 use super::{CliError, Exit, Globals, printable};
 use crate::channels::{MAX_TERM_CHARS, MAX_TERMS, ParsedQuery, QueryError, moment, parse_query, shown_message};
 use crate::storage::{
@@ -83,7 +83,7 @@ impl Search {
             ));
         }
         let database = self.database.open(globals)?;
-        let channels = database.channels().map_err(failed)?;
+        let channels = database.channels()?;
         let filters = &query.filters;
         known_channels(filters.channels.iter().chain(&filters.not_channels), &channels)?;
         let request = SearchRequest {
@@ -96,7 +96,7 @@ impl Search {
             },
             time_limit: TIME_LIMIT,
         };
-        let found = database.search(&request).map_err(failed)?;
+        let found = database.search(&request)?;
         database.check_unchanged()?;
         self.print(&found, query.text.as_ref(), globals)?;
         if found.timed_out {

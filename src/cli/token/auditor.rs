@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::channels::{auditor_token_hash, new_auditor_token};
 use crate::cli::{CliError, Exit, Globals, SettingsArgs, printable};
 use crate::config::DatabaseConfig;
-use crate::storage::{Access, AuditorTokenRow, Database, StorageError, WriteStore};
+use crate::storage::{Access, AuditorTokenRow, Database, WriteStore};
 use crate::time::{Clock, Timestamp};
 
 const SECONDS_PER_DAY: u64 = 24 * 60 * 60;
@@ -61,15 +61,15 @@ impl Auditor {
         match self.action {
             Action::Add { name, days, settings } => {
                 // A server may be running on it: one small change beside it is all that is made.
-                let store = WriteStore::open(&database(&settings, globals)?).map_err(|error| failed(&error))?;
+                let store = WriteStore::open(&database(&settings, globals)?)?;
                 add(&store, name, days, now, globals)
             }
             Action::List { json, settings } => {
                 let path = database(&settings, globals)?;
-                list(&Database::open(&path, Access::ReadOnly).map_err(|error| failed(&error))?, json, now)
+                list(&Database::open(&path, Access::ReadOnly)?, json, now)
             }
             Action::Revoke { name, settings } => {
-                let store = WriteStore::open(&database(&settings, globals)?).map_err(|error| failed(&error))?;
+                let store = WriteStore::open(&database(&settings, globals)?)?;
                 revoke(&store, &name, now, globals)
             }
         }
@@ -98,7 +98,7 @@ fn add(
     let token = new_auditor_token(&random);
     let expires_at = days.map(|days| now.plus(Duration::from_secs(days * SECONDS_PER_DAY)));
     let row = AuditorTokenRow { name, created_at: now, expires_at, revoked_at: None };
-    if !store.add_auditor_token(&row, auditor_token_hash(token.reveal())).map_err(|error| failed(&error))? {
+    if !store.add_auditor_token(&row, auditor_token_hash(token.reveal()))? {
         return Err(CliError::usage(format!("there is a token for `{}` already", printable(&row.name)))
             .hint("revoked ones keep their names, so that the list says who had one; take another name"));
     }
@@ -111,7 +111,7 @@ fn add(
 
 fn list(database: &Database, as_json: bool, now: Timestamp) -> Result<Exit, CliError> {
     let mut stdout = io::stdout().lock();
-    for token in database.auditor_tokens().map_err(|error| failed(&error))? {
+    for token in database.auditor_tokens()? {
         let state = match (token.revoked_at, token.holds(now)) {
             (Some(_), _) => "revoked",
             (None, true) => "valid",
@@ -133,16 +133,12 @@ fn list(database: &Database, as_json: bool, now: Timestamp) -> Result<Exit, CliE
 }
 
 fn revoke(store: &WriteStore, name: &str, now: Timestamp, globals: &Globals) -> Result<Exit, CliError> {
-    if !store.revoke_auditor_token(name, now).map_err(|error| failed(&error))? {
+    if !store.revoke_auditor_token(name, now)? {
         return Err(CliError::usage(format!("there is no token for `{}` that could be revoked", printable(name)))
             .hint("`coms token auditor list` shows them"));
     }
     globals.say(format_args!("the token for `{}` is useless now", printable(name)));
     Ok(Exit::Done)
-}
-
-fn failed(error: &StorageError) -> CliError {
-    CliError::failed(error.to_string())
 }
 
 fn name(text: &str) -> Result<String, String> {
