@@ -3,16 +3,19 @@
 //! Not `axum::serve`, which sets no time limit for headers and no bound on connections.
 
 use std::io;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Request;
+use futures_util::future::poll_immediate;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::task::yield_now;
 use tokio::time::sleep;
 use tower_service::Service as _;
 
@@ -36,9 +39,11 @@ pub(super) async fn accept(listener: TcpListener, shared: Arc<Shared>) {
         .half_close(false);
     let router = router(shared);
     loop {
-        let slot = handshakes.place().await;
         match listener.accept().await {
-            Ok((stream, _)) => serve(&http, stream, &router, slot),
+            Ok((stream, peer)) => {
+                let slot = handshakes.place(peer.ip().into()).await;
+                serve(&http, stream, &router, slot);
+            }
             Err(error) if is_of_connection(&error) => {}
             Err(error) => {
                 tracing::warn!(%error, "cannot accept connections");
@@ -54,18 +59,43 @@ fn serve(http: &http1::Builder, stream: TcpStream, router: &Router, slot: Slot) 
         tracing::debug!(%error, "connection was gone before it was served");
         return;
     }
-    let (router, held) = (router.clone(), slot.clone());
+    let (router, held, looked) = (router.clone(), slot.clone(), slot.clone());
     let service = service_fn(move |mut request: Request<Incoming>| {
+        slot.asked();
         request.extensions_mut().insert(slot.clone());
-        router.clone().call(request)
+        let (answer, slot) = (router.clone().call(request), slot.clone());
+        async move {
+            let answer = answer.await;
+            slot.was_answered();
+            answer
+        }
     });
     let connection = http.serve_connection(TokioIo::new(stream), service).with_upgrades();
     let task = tokio::spawn(async move {
-        if let Err(error) = connection.await {
+        let mut connection = pin!(connection);
+        let ended = look_at(connection.as_mut()).await;
+        looked.was_looked_at();
+        drop(looked);
+        let ended = match ended {
+            Some(ended) => ended,
+            None => connection.await,
+        };
+        if let Err(error) = ended {
             tracing::debug!(%error, "HTTP connection failed");
         }
     });
     held.held_by(task.abort_handle());
+}
+
+/// Lets `connection` read what has come for it by now; what it came to, if that was its end.
+async fn look_at<F: Future>(mut connection: Pin<&mut F>) -> Option<F::Output> {
+    let first = poll_immediate(connection.as_mut()).await;
+    if first.is_some() {
+        return first;
+    }
+    // Only now does the runtime ask the system what there is to read on a new socket.
+    yield_now().await;
+    poll_immediate(connection).await
 }
 
 /// Whether the error is the new connection's and not the listener's.

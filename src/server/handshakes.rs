@@ -1,78 +1,54 @@
 //! Connections that have not yet said what they want: how many there may be, and who goes when there are too many.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
-/// Nobody honest takes longer when others wait.
-const PATIENCE: Duration = Duration::from_secs(1);
-
-/// How long a new connection waits for a place before others are looked at.
-const WAIT: Duration = Duration::from_millis(100);
+use super::crowd::{Crowd, Entry, Origin};
 
 /// The places for such connections.
 #[derive(Clone)]
 pub(super) struct Handshakes(Arc<Places>);
 
 struct Places {
-    max: usize,
-    /// In the order in which they came.
-    open: Mutex<Open>,
+    /// Held for moments.
+    crowd: Mutex<Crowd>,
+    /// Rung when there may be room that was not there.
     freed: Notify,
-}
-
-#[derive(Default)]
-struct Open {
-    last: u64,
-    since: BTreeMap<u64, (Instant, Option<AbortHandle>)>,
 }
 
 impl Handshakes {
     /// Room for `max` connections.
     pub(super) fn new(max: usize) -> Self {
-        Self(Arc::new(Places { max, open: Mutex::default(), freed: Notify::new() }))
+        Self(Arc::new(Places { crowd: Mutex::new(Crowd::new(max)), freed: Notify::new() }))
     }
 
-    /// Waits for a place. When none becomes free soon, those who have dawdled longest lose theirs.
-    pub(super) async fn place(&self) -> Slot {
+    /// Waits for a place for a connection from `origin`. If all are taken, somebody else may lose theirs.
+    pub(super) async fn place(&self, origin: Origin) -> Slot {
         loop {
-            {
-                let mut open = self.0.open();
-                if open.since.len() < self.0.max {
-                    open.last += 1;
-                    let number = open.last;
-                    open.since.insert(number, (Instant::now(), None));
+            let entry = self.0.crowd().enter(origin, Instant::now());
+            match entry {
+                Entry::Open(number) => {
                     let places = self.0.clone();
                     return Slot(Arc::new(Taken { number, places, connection: Arc::default() }));
                 }
-            }
-            tokio::select! {
-                () = self.0.freed.notified() => {}
-                () = sleep(WAIT) => self.0.evict(),
+                Entry::Full(None) => self.0.freed.notified().await,
+                Entry::Full(Some(at)) => tokio::select! {
+                    () = self.0.freed.notified() => {}
+                    () = sleep_until(at) => {}
+                },
             }
         }
     }
 }
 
 impl Places {
-    /// Ends the connections that have had their place for too long.
-    fn evict(&self) {
-        let open = self.open();
-        let late = open.since.values().take_while(|(since, _)| since.elapsed() > PATIENCE);
-        for (_, connection) in late {
-            if let Some(connection) = connection {
-                connection.abort();
-            }
-        }
-    }
-
-    fn open(&self) -> MutexGuard<'_, Open> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    fn crowd(&self) -> MutexGuard<'_, Crowd> {
+        self.crowd.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -85,9 +61,24 @@ impl Slot {
     /// The task that is ended when the place is needed.
     pub(super) fn held_by(&self, connection: AbortHandle) {
         self.0.connection.task.set(connection.clone()).ok();
-        if let Some((_, holder)) = self.0.places.open().since.get_mut(&self.0.number) {
-            *holder = Some(connection);
-        }
+        self.0.places.crowd().is_held_by(self.0.number, connection);
+    }
+
+    /// What had come over the connection was looked at; from now on it is waited for.
+    pub(super) fn was_looked_at(&self) {
+        self.0.places.crowd().was_looked_at(self.0.number, Instant::now());
+        self.0.places.freed.notify_one();
+    }
+
+    /// A request came.
+    pub(super) fn asked(&self) {
+        self.0.places.crowd().asked(self.0.number);
+    }
+
+    /// The request was answered.
+    pub(super) fn was_answered(&self) {
+        self.0.places.crowd().was_answered(self.0.number, Instant::now());
+        self.0.places.freed.notify_one();
     }
 
     /// Gives the place up: the connection is bounded by something else from now on, until it ends.
@@ -125,7 +116,7 @@ struct Taken {
 
 impl Taken {
     fn release(&self) {
-        if self.places.open().since.remove(&self.number).is_some() {
+        if self.places.crowd().leave(self.number) {
             self.places.freed.notify_one();
         }
     }
@@ -140,11 +131,13 @@ impl Drop for Taken {
 
 #[cfg(test)]
 mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+
     use super::*;
 
     /// A connection that never ends by itself, and its slot.
     async fn lasting(handshakes: &Handshakes) -> (Slot, tokio::task::JoinHandle<()>) {
-        let slot = handshakes.place().await;
+        let slot = handshakes.place(IpAddr::from(Ipv4Addr::LOCALHOST).into()).await;
         let held = slot.clone();
         let task = tokio::spawn(async move {
             std::future::pending::<()>().await;

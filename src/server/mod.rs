@@ -7,6 +7,7 @@ mod accept;
 mod attendance;
 mod connect;
 mod connection;
+mod crowd;
 mod frame;
 mod frame_log;
 mod handshakes;

@@ -68,6 +68,34 @@ async fn silent_connections_do_not_keep_others_out() {
     assert_eq!(rest(first).await, "");
 }
 
+/// How long somebody waits behind a crowd at the most. A second is allowed, and the crowd was waited for by the second.
+const BEHIND_A_CROWD: Duration = Duration::from_secs(5);
+
+#[tokio::test]
+async fn a_crowd_of_silent_connections_is_through_soon() {
+    let server = TestServer::setup().set("MAX_HANDSHAKES", "32").set("HANDSHAKE_TIMEOUT_SECS", "300").start().await;
+    let address = server.address();
+    let silent = join_all((0..400).map(|number| half_open(&address, ["", "GET /conn"][number % 2]))).await;
+    timeout(BEHIND_A_CROWD, server.connect(person(1))).await.expect("a place soon").post("came through").await;
+    drop(silent);
+}
+
+#[tokio::test]
+async fn who_was_answered_gives_way_to_who_was_not() {
+    let server = TestServer::setup().set("MAX_HANDSHAKES", "8").set("HANDSHAKE_TIMEOUT_SECS", "300").start().await;
+    let address = server.address();
+    let mut slow = half_open(&address, "GET /health HTTP/1.1\r\n").await;
+    let mut idle = Vec::new();
+    for _ in 0..20 {
+        let mut kept = half_open(&address, "GET /health HTTP/1.1\r\nHost: x\r\n\r\n").await;
+        in_time("an answer", kept.read_exact(&mut [0; 12])).await.expect("an answer");
+        idle.push(kept);
+    }
+    server.connect(person(1)).await.post("came through").await;
+    slow.write_all(b"Host: x\r\nConnection: close\r\n\r\n").await.expect("a reader");
+    assert!(rest(slow).await.starts_with("HTTP/1.1 200"), "the one that was not answered had to go");
+}
+
 #[tokio::test]
 async fn hundreds_come_at_once_and_all_are_served() {
     let server = TestServer::start().await;
