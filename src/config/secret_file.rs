@@ -35,7 +35,8 @@ pub(super) fn read(path: &Path) -> Result<Zeroizing<String>, String> {
 
 /// Who else can get at the file at `path`; `None` if nobody can, or if it can't be read anyway.
 pub(super) fn exposure(path: PathBuf) -> Option<Exposure> {
-    let metadata = std::fs::metadata(&path).ok()?;
+    // What is no regular file is not read, and not ours to protect: `chmod 600 /dev/zero` is no advice.
+    let metadata = std::fs::metadata(&path).ok().filter(std::fs::Metadata::is_file)?;
     if let Some(owner) = foreign(owner(&metadata)) {
         return Some(Exposure::Changeable(Fault::Foreign { path, owner }));
     }
