@@ -94,7 +94,10 @@ fn daily_files(log: &LogConfig) -> Result<Option<RollingFileAppender>, Telemetry
     let Some(path) = &log.dir else { return Ok(None) };
     let failed = |cause| TelemetryError::Files { path: path.clone(), cause };
     // The appender makes the directory, too, but prints what goes wrong when it looks for old files in it.
-    fs::create_dir_all(path).and_then(|()| fs::read_dir(path)).map_err(failed)?;
+    if !path.exists() {
+        fs::create_dir_all(path).map_err(failed)?;
+    }
+    fs::read_dir(path).map_err(failed)?;
     let files = RollingFileAppender::builder()
         .rotation(Rotation::DAILY)
         .filename_prefix("coms")

@@ -149,7 +149,7 @@ async fn a_log_directory_that_is_none_is_named_in_one_line() {
     let run = run(&mut site.command(&["serve"]));
     assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""), "{run:?}");
     let hint = "hint: check LOG_DIR, and that this user may write there";
-    assert!(run.stderr.starts_with("error: cannot write log files in `file`: "), "{run:?}");
+    assert!(run.stderr.starts_with("error: cannot write log files in `file`: Not a directory"), "{run:?}");
     assert_eq!(run.stderr.lines().skip(1).collect::<Vec<_>>(), [hint], "{run:?}");
 }
 
