@@ -45,7 +45,8 @@ async fn head(State(shared): State<Arc<Shared>>) -> Response {
         Err(failure) => return unavailable(&failure),
     };
     let head = stored.map_or(Head::EMPTY, |last| Head { length: last.index.0 + 1, hash: EntryHash(last.hash) });
-    let signed = head.sign(&shared.signing_key, &shared.profile.server_id, shared.clock.now());
+    let (key, server) = (&shared.signing_key, &shared.profile.server_id);
+    let signed = shared.signed_heads.sign(head, key, server, shared.clock.now());
     ([(CACHE_CONTROL, HeaderValue::from_static("no-store"))], Json(signed)).into_response()
 }
 

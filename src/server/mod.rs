@@ -23,6 +23,7 @@ mod publisher;
 mod routes;
 mod session;
 mod shared;
+mod signed_heads;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -41,6 +42,7 @@ use self::log_stream::LogStreams;
 use self::presence::Presence;
 use self::publisher::{Publisher, ReplyTo};
 use self::shared::Shared;
+use self::signed_heads::SignedHeads;
 use crate::central::{Heartbeat, TokenVerifier};
 use crate::channels::{AdoptError, Directory, Reading, Writer, WriterOptions, WriterState, head_of};
 use crate::config::Bounds;
@@ -152,6 +154,7 @@ impl Server {
             verifying: Semaphore::new(1),
             central: heartbeat.state(),
             log_streams: LogStreams::default(),
+            signed_heads: SignedHeads::default(),
             readers: readers.clone(),
             reading: Reading::new(readers, directory.clone(), max_history, clock.clone()),
             profile,

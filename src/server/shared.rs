@@ -13,6 +13,7 @@ use super::hub::{Hub, Urgency};
 use super::log_stream::LogStreams;
 use super::presence::Presence;
 use super::publisher::ReplyTo;
+use super::signed_heads::SignedHeads;
 use crate::central::{CentralState, Claims, TokenError, TokenVerifier};
 use crate::channels::{Command, Directory, Reading, WriterState};
 use crate::config::{Bounds, Features, Origins, SessionExpiry};
@@ -56,6 +57,7 @@ pub(super) struct Shared {
     pub(super) readers: Readers,
     /// Bounds how many read the log chain at the same time.
     pub(super) log_streams: LogStreams,
+    pub(super) signed_heads: SignedHeads,
     /// Weak, so that the writer ends when the server lets go of it, whatever connections still do.
     pub(super) commands: mpsc::WeakSender<Command<ReplyTo>>,
     pub(super) writer: watch::Receiver<WriterState>,
