@@ -39,7 +39,7 @@ pub struct Heartbeat {
     url: Url,
     api_key: Secret,
     clock: Clock,
-    /// Written by [`Heartbeat::run`] alone; sessions, `/health` and the logs read it.
+    /// Written by [`Heartbeat::run`] alone, which logs what changes; sessions read it.
     state: watch::Sender<CentralState>,
 }
 
