@@ -28,6 +28,7 @@ mod http;
 mod kill;
 mod layers;
 mod log_chain;
+mod presence;
 mod properties;
 mod reasons;
 mod replay;

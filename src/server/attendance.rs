@@ -16,8 +16,8 @@ pub(super) struct Attendance {
 impl Attendance {
     /// Counts a connection of this user in. Says what it joined, and how many users are online now.
     pub(super) fn begin(shared: Arc<Shared>, user_id: UserId) -> (Self, Joined, usize) {
-        let joined = shared.hub.join();
-        let online = shared.presence.enter(user_id, || announce(&shared, user_id, true));
+        let came = || announce(&shared, user_id, true);
+        let (joined, online) = shared.presence.enter(user_id, came, || shared.hub.join());
         (Self { shared, user_id }, joined, online)
     }
 }

@@ -10,18 +10,20 @@ use crate::ids::UserId;
 pub(super) struct Presence(Mutex<HashMap<UserId, usize>>);
 
 impl Presence {
-    /// Counts a connection in, and calls `came` if it is the user's first. Returns how many users are online now.
+    /// Counts a connection in, calls `came` if it is the user's first, and then `join`. Returns what `join` did, and how many
+    /// users are online now.
     ///
-    /// It is called while nobody else can be counted, so that comings and goings are told in the order of counting: of a
-    /// phone that connects anew, the leaving is never told last.
-    pub(super) fn enter(&self, user: UserId, came: impl FnOnce()) -> usize {
+    /// Both are called while nobody else can be counted, so that comings and goings are told in the order of counting: of a
+    /// phone that connects anew, the leaving is never told last; and whoever joins is told of those who come after, and of
+    /// none who is in the number already.
+    pub(super) fn enter<T>(&self, user: UserId, came: impl FnOnce(), join: impl FnOnce() -> T) -> (T, usize) {
         let mut users = self.users();
         let connections = users.entry(user).or_default();
         *connections += 1;
         if *connections == 1 {
             came();
         }
-        users.len()
+        (join(), users.len())
     }
 
     /// Counts a connection out, and calls `went` if it was the user's last, in the same way.
@@ -58,7 +60,7 @@ mod tests {
             for _ in 0..4 {
                 threads.spawn(|| {
                     for _ in 0..2_000 {
-                        presence.enter(user, || tell(true));
+                        presence.enter(user, || tell(true), || ());
                         presence.leave(user, || tell(false));
                     }
                 });
