@@ -14,8 +14,9 @@ use crate::ids::{ChainIndex, UserId};
 const BURST_GRACE: Duration = Duration::from_secs(2);
 const MAX_BURST: usize = 16;
 
-/// How much a connection takes from the log at a time.
-const MAX_TAKE_BYTES: usize = 64 * 1024;
+/// How much is gathered in a chunk before the next begins, and in how much of the log a connection takes no further chunk.
+/// A chunk is bigger by what was appended last, which may be a whole batch of the writer's.
+const CHUNK_BYTES: usize = 64 * 1024;
 
 /// Frames to be appended to the log together.
 #[derive(Debug, Default)]
@@ -73,7 +74,8 @@ pub(super) struct Piece {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct FellBehind;
 
-/// The log. What is appended is fresh until somebody reads it; then it becomes a chunk that is shared by all readers.
+/// The log. What is appended is fresh until somebody reads it or there is enough of it; then it becomes a chunk that is
+/// shared by all readers. A reader that stalls keeps the chunks that it was sending, beside what the log keeps for everyone.
 #[derive(Debug)]
 pub(super) struct FrameLog {
     chunks: VecDeque<Chunk>,
@@ -97,17 +99,20 @@ impl FrameLog {
         self.end
     }
 
-    /// Appends frames.
+    /// Appends frames. Though nobody reads, the log lets go of what is too old.
     pub(super) fn append(&mut self, frames: &Frames) {
         let base = self.fresh.bytes.len();
         self.fresh.bytes.extend_from_slice(&frames.bytes);
         let marks = frames.marks.iter().map(|mark| Mark { from: mark.from + base, to: mark.to + base, ..*mark });
         self.fresh.marks.extend(marks);
         self.end += frames.bytes.len() as u64;
+        if self.fresh.bytes.len() >= CHUNK_BYTES {
+            self.settle();
+        }
     }
 
-    /// References to the chunks from the one that holds `cursor` on, of about 64 KiB together; none if there is nothing
-    /// before `up_to`.
+    /// References to the chunks from the one that holds `cursor` on, until they are 64 KiB together or more; none if there
+    /// is nothing before `up_to`.
     pub(super) fn chunks(&mut self, cursor: u64, up_to: Option<u64>) -> Result<Vec<Chunk>, FellBehind> {
         if cursor >= up_to.unwrap_or(self.end) {
             return Ok(Vec::new());
@@ -117,7 +122,7 @@ impl FrameLog {
         let first = after.checked_sub(1).ok_or(FellBehind)?;
         let mut bytes = 0;
         let wanted = self.chunks.iter().skip(first).take_while(|chunk| {
-            let fits = bytes < MAX_TAKE_BYTES;
+            let fits = bytes < CHUNK_BYTES;
             bytes += chunk.bytes.len();
             fits
         });
@@ -125,8 +130,7 @@ impl FrameLog {
     }
 
     /// Whether what stands at `cursor` is no longer there.
-    pub(super) fn has_lost(&mut self, cursor: u64) -> bool {
-        self.settle();
+    pub(super) fn has_lost(&self, cursor: u64) -> bool {
         self.chunks.front().is_some_and(|oldest| oldest.start > cursor)
     }
 
@@ -227,6 +231,17 @@ mod tests {
         let mut cursor = log.end();
         log.append(&frames(&[("after", None)]));
         assert_eq!(taken(&mut log, &mut cursor, user(1)).as_deref(), Ok("after"));
+    }
+
+    #[test]
+    fn what_nobody_reads_does_not_pile_up() {
+        let mut log = FrameLog::new(1);
+        let text = "x".repeat(CHUNK_BYTES / 4);
+        for _ in 0..40 {
+            log.append(&frames(&[(&text, None)]));
+        }
+        assert!(log.has_lost(0));
+        assert!(log.bytes + log.fresh.bytes.len() <= 2 * CHUNK_BYTES, "{}", log.bytes);
     }
 
     #[test]

@@ -157,8 +157,8 @@ impl Hub {
         self.log().frames.end()
     }
 
-    /// Takes what stands between `cursor` and `up_to` (the end if `None`) and is not kept from `user`, about 64 KiB at
-    /// most. Moves the cursor.
+    /// Takes what stands between `cursor` and `up_to` (the end if `None`) and is not kept from `user`, in
+    /// whole chunks and a piece of the first: once there are 64 KiB, no further chunk. Moves the cursor.
     pub(super) fn take(
         &self,
         cursor: &mut u64,
