@@ -55,7 +55,10 @@ impl Dev {
     pub(super) fn run(self, globals: &Globals) -> Result<Exit, CliError> {
         let folder = if self.ephemeral { Folder::ephemeral()? } else { Folder::open(&self.dir)? };
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        runtime.block_on(self.serve(&folder, globals))
+        let exit = runtime.block_on(self.serve(&folder, globals));
+        // As `serve` does: a read that hangs on the disk must not hold up the end of the process.
+        runtime.shutdown_background();
+        exit
     }
 
     async fn serve(&self, folder: &Folder, globals: &Globals) -> Result<Exit, CliError> {

@@ -38,7 +38,10 @@ pub(super) fn run(config: ServerConfig, globals: &Globals) -> Result<Exit, CliEr
         .enable_all()
         .build()
         .map_err(|error| CliError::failed(format!("cannot start the runtime: {error}")))?;
-    runtime.block_on(serve(config))
+    let exit = runtime.block_on(serve(config));
+    // A read that hangs on the disk must not hold up the end of the process.
+    runtime.shutdown_background();
+    exit
 }
 
 async fn serve(config: ServerConfig) -> Result<Exit, CliError> {
