@@ -42,7 +42,7 @@ impl<'a> Envelope<'a> {
             Some(_) => Err(invalid()),
         };
         let (kind, id) = (text_member("t")?, text_member("id")?);
-        // `ts` must be an integer and is otherwise ignored: the server's clock is the one that counts.
+        // `ts` must be an integer of 64 bits, as in the reference, and is otherwise ignored: the server's clock is the one that counts.
         if !matches!(members.take("ts"), None | Some(Value::Integer(_))) {
             return Err(invalid());
         }

@@ -19,8 +19,9 @@ const MINUS_TWO_TO_THE_63: f64 = -TWO_TO_THE_63;
 #[derive(Debug, PartialEq)]
 pub(super) enum Value<'a> {
     Null,
-    /// An integer; one that needs more than 64 bits as the nearest that does not: it is out of every range.
     Integer(i64),
+    /// An integer that needs more than 64 bits, as the nearest that does not: it is out of every range.
+    HugeInteger(i64),
     Text(Cow<'a, str>),
     Texts(Vec<Cow<'a, str>>),
     Object(Object<'a>),
@@ -80,15 +81,15 @@ impl<'de> Visitor<'de> for ValueVisitor {
     }
 
     fn visit_u64<E>(self, number: u64) -> Result<Self::Value, E> {
-        Ok(Value::Integer(i64::try_from(number).unwrap_or(i64::MAX)))
+        Ok(i64::try_from(number).map_or(Value::HugeInteger(i64::MAX), Value::Integer))
     }
 
     fn visit_f64<E>(self, number: f64) -> Result<Self::Value, E> {
         // serde_json hands over as doubles the integers, too, that have more than 64 bits. Of doubles this large, each is an
         // integer.
         Ok(match number {
-            TWO_TO_THE_63.. => Value::Integer(i64::MAX),
-            ..=MINUS_TWO_TO_THE_63 => Value::Integer(i64::MIN),
+            TWO_TO_THE_63.. => Value::HugeInteger(i64::MAX),
+            ..=MINUS_TWO_TO_THE_63 => Value::HugeInteger(i64::MIN),
             _ => Value::Other,
         })
     }
@@ -188,13 +189,13 @@ mod tests {
         assert_eq!(Value::parse(" null "), Some(Value::Null));
         assert_eq!(Value::parse("-5"), Some(Value::Integer(-5)));
         assert_eq!(Value::parse("1.0"), Some(Value::Other));
+        assert_eq!(Value::parse("9223372036854775807"), Some(Value::Integer(i64::MAX)));
         for (text, nearest) in [
-            ("9223372036854775807", i64::MAX),
             ("9223372036854775808", i64::MAX),
             ("1000000000000000000000000000000", i64::MAX),
             ("-9223372036854775809", i64::MIN),
         ] {
-            assert_eq!(Value::parse(text), Some(Value::Integer(nearest)), "{text}");
+            assert_eq!(Value::parse(text), Some(Value::HugeInteger(nearest)), "{text}");
         }
         assert_eq!(Value::parse(r#"["a","b"]"#), Some(Value::Texts(vec!["a".into(), "b".into()])));
         assert_eq!(Value::parse(r#"["a",1]"#), Some(Value::Other));
