@@ -26,6 +26,8 @@ mod search;
 mod search_query;
 mod search_text;
 mod set_aside;
+#[cfg(test)]
+mod stable_plans;
 mod write;
 mod write_ahead_log;
 
