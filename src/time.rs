@@ -28,11 +28,17 @@ impl Timestamp {
         self.0
     }
 
-    /// Reads RFC 3339 with any offset; `None` for anything else and for times before 1970.
+    /// Reads an RFC 3339 `date-time`, to the millisecond before it: any offset, `T` and `Z` in either case, any number of
+    /// digits after the second, a leap second at the end of a month (as the millisecond before midnight). A time before
+    /// 1970 is the epoch. `None` for anything else.
     pub fn parse_rfc3339(text: &str) -> Option<Self> {
+        // `time` takes any character between date and time; the grammar (RFC 3339, section 5.6) has this one only.
+        if !matches!(text.as_bytes().get(10), Some(b'T' | b't')) {
+            return None;
+        }
         let moment = OffsetDateTime::parse(text, &Rfc3339).ok()?;
-        let ms = moment.unix_timestamp_nanos().div_euclid(1_000_000);
-        u64::try_from(ms).ok().map(Self::from_unix_ms)
+        let ms = moment.unix_timestamp_nanos().div_euclid(1_000_000).max(0);
+        Some(Self::from_unix_ms(u64::try_from(ms).unwrap_or(u64::MAX)))
     }
 
     /// The time `later` after this one, at most [`Timestamp::MAX`].
@@ -136,11 +142,65 @@ mod tests {
     }
 
     #[test]
-    fn offsets_are_read_and_what_is_no_time_is_not() {
-        let read = |text| Timestamp::parse_rfc3339(text).map(Timestamp::unix_ms);
-        assert_eq!(read("1970-01-01T02:00:01+02:00"), Some(1000));
-        for text in ["", "1970", "1970-01-01T00:00:00", "1969-12-31T23:59:59Z", "tomorrow"] {
-            assert_eq!(read(text), None, "{text}");
+    fn rfc3339_is_read_whole() {
+        for (text, time) in [
+            ("1970-01-01T02:00:01+02:00", "1970-01-01T00:00:01.000Z"),
+            ("2026-11-25t09:01:21z", "2026-11-25T09:01:21.000Z"),
+            ("2026-11-25T09:01:21.5-00:00", "2026-11-25T09:01:21.500Z"),
+            ("2026-11-25T23:59:00-23:59", "2026-11-26T23:58:00.000Z"),
+            ("2026-11-25T09:01:21.123999999999999999999999999999999999999999Z", "2026-11-25T09:01:21.123Z"),
+            // Leap seconds of 1990, in UTC and as in RFC 3339, section 5.8.
+            ("1990-12-31T23:59:60Z", "1990-12-31T23:59:59.999Z"),
+            ("1990-12-31T15:59:60.25-08:00", "1990-12-31T23:59:59.999Z"),
+            // Before the epoch, and beyond what the year's four digits can name in UTC.
+            ("1969-12-31T23:59:59.999Z", "1970-01-01T00:00:00.000Z"),
+            ("0000-01-01T00:00:00+23:59", "1970-01-01T00:00:00.000Z"),
+            ("9999-12-31T23:59:59-23:59", "9999-12-31T23:59:59.999Z"),
+        ] {
+            let read = Timestamp::parse_rfc3339(text).map(|time| time.to_string());
+            assert_eq!(read.as_deref(), Some(time), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_rfc3339_is_refused() {
+        for text in [
+            "",
+            "tomorrow",
+            "1970",
+            "2026-11-25",
+            "2026-11-25T",
+            "2026-11-25T09:01:21",
+            "2026-11-25T09:01Z",
+            "2026-11-25_09:01:21Z",
+            "2026-11-25 09:01:21Z",
+            "2026-11-25\t09:01:21Z",
+            "2026-11-25T09:01:21.Z",
+            "2026-11-25T09:01:21,5Z",
+            "2026-11-25T09:01:21Z ",
+            " 2026-11-25T09:01:21Z",
+            "2026-11-25T09:01:21ZZ",
+            "2026-11-25T09:01:21+0200",
+            "2026-11-25T09:01:21+02",
+            "2026-11-25T09:01:21+24:00",
+            "2026-11-25T09:01:21+02:60",
+            "2026-11-25T24:00:00Z",
+            "2026-11-25T09:60:00Z",
+            "2026-11-25T09:01:60Z",
+            "2026-11-25T09:01:61Z",
+            "2026-02-29T00:00:00Z",
+            "2026-13-01T00:00:00Z",
+            "2026-00-01T00:00:00Z",
+            "2026-11-31T00:00:00Z",
+            "26-11-25T09:01:21Z",
+            "+2026-11-25T09:01:21Z",
+            "12026-11-25T09:01:21Z",
+            "20261125T090121Z",
+            "2026-W48-3T09:01:21Z",
+            "9999-12-31T23:59:60-23:59",
+            "2026-11-2\u{e9}T9:01:21Z",
+        ] {
+            assert_eq!(Timestamp::parse_rfc3339(text), None, "{text}");
         }
     }
 
@@ -149,6 +209,15 @@ mod tests {
         fn what_is_written_is_read_back(ms in 0..=Timestamp::MAX.0) {
             let moment = Timestamp::from_unix_ms(ms);
             prop_assert_eq!(Timestamp::parse_rfc3339(&moment.to_string()), Some(moment));
+        }
+
+        #[test]
+        fn no_text_makes_it_panic(
+            date in "[0-9]{4}-[01][0-9]-[0-3][0-9]",
+            time in "[Tt_ ][0-2][0-9]:[0-6][0-9]:[0-6][0-9](\\.[0-9]{0,12})?",
+            offset in "[Zz]|[+-][0-2][0-9]:[0-6][0-9]",
+        ) {
+            Timestamp::parse_rfc3339(&format!("{date}{time}{offset}"));
         }
     }
 }

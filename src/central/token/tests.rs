@@ -104,6 +104,9 @@ fn each_claim_missing_mistyped_doubled_or_wrong_is_refused() {
                 ("2026-05-02", BadClaims),
                 ("2026-05-02T11:00:00", BadClaims),
                 ("2026-13-02T11:00:00Z", BadClaims),
+                ("2026-05-02_11:00:00Z", BadClaims),
+                ("2026-05-02 11:00:00Z", BadClaims),
+                ("1969-12-31T23:59:59Z", Expired),
                 ("2026-05-02T09:59:59.999Z", Expired),
                 ("2026-05-02T10:00:00Z", Expired),
                 ("2026-05-02T11:00:00+02:00", Expired),
@@ -162,6 +165,9 @@ fn other_spellings_of_good_claims_are_taken() {
         ("nbf", "2026-05-02T10:01:00Z"),
         ("iat", "2026-05-02T10:00:59.999Z"),
         ("iat", "2020-01-01T00:00:00Z"),
+        ("iat", "1969-12-31T23:59:59Z"),
+        ("nbf", "0001-01-01T00:00:00Z"),
+        ("exp", "2026-05-02t11:00:00z"),
         ("jti", "anything"),
     ] {
         assert_eq!(verify(&signed(&good_claims_with(name, json!(value)))), good, "{name}: {value}");
