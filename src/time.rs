@@ -1,9 +1,9 @@
 //! Points in time, in milliseconds since the Unix epoch, and the one clock that everything reads.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime};
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant, SystemTime};
 
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -91,15 +91,15 @@ impl<'de> serde::Deserialize<'de> for Timestamp {
     }
 }
 
-/// Where the current time comes from: the system, or a value that a test sets.
+/// Where the current time comes from: the system, or values that a test sets.
 #[derive(Debug, Clone)]
 pub struct Clock(Source);
 
 #[derive(Debug, Clone)]
 enum Source {
     System,
-    /// Milliseconds since the epoch; the test that made it sets it.
-    Held(Arc<AtomicU64>),
+    /// Milliseconds since the epoch, and of running; the test that made it sets them.
+    Held(Arc<AtomicU64>, Arc<AtomicU64>),
 }
 
 impl Clock {
@@ -108,16 +108,30 @@ impl Clock {
         Self(Source::System)
     }
 
-    /// A clock that stands still at whatever `ms` holds.
-    pub const fn held(ms: Arc<AtomicU64>) -> Self {
-        Self(Source::Held(ms))
+    /// A clock that stands still at whatever `ms` holds; for [`Clock::running`], no time passes.
+    pub fn held(ms: Arc<AtomicU64>) -> Self {
+        Self::held_with_running(ms, Arc::default())
+    }
+
+    /// A clock that stands still at whatever `ms` holds, and has been running for as many milliseconds as `running_ms`.
+    pub const fn held_with_running(ms: Arc<AtomicU64>, running_ms: Arc<AtomicU64>) -> Self {
+        Self(Source::Held(ms, running_ms))
     }
 
     /// The current time.
     pub fn now(&self) -> Timestamp {
         match &self.0 {
             Source::System => system_now(),
-            Source::Held(ms) => Timestamp::from_unix_ms(ms.load(Ordering::Relaxed)),
+            Source::Held(ms, _) => Timestamp::from_unix_ms(ms.load(Ordering::Relaxed)),
+        }
+    }
+
+    /// How long this process has known the time: never goes back, and nobody can set it.
+    pub fn running(&self) -> Duration {
+        static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+        match &self.0 {
+            Source::System => START.elapsed(),
+            Source::Held(_, running_ms) => Duration::from_millis(running_ms.load(Ordering::Relaxed)),
         }
     }
 }

@@ -1,7 +1,5 @@
 //! Deciding on an action: what is to be stored for it, or why nothing is.
 
-use std::time::Duration;
-
 use super::directory::Directory;
 use super::policy::{Deed, permit};
 use crate::ids::{MessageId, UserId};
@@ -9,9 +7,6 @@ use crate::logchain::ContentHash;
 use crate::protocol::{Action, Create, Delete, Edit, Reason, Refusal};
 use crate::storage::{Change, DELETED_CONTENT, Database, StorageError, Stored, Target};
 use crate::time::Timestamp;
-
-/// How long a create that is sent again is recognized.
-pub(super) const RESEND_WINDOW: Duration = Duration::from_hours(24);
 
 /// How often a message can be edited.
 const MAX_EDITS: u32 = 50;
@@ -60,11 +55,10 @@ fn decide_create(
         return Ok(Err(refusal));
     }
     let content_hash = ContentHash::of(&content);
-    if let Some(client_id) = client_id {
-        let since = now.minus(RESEND_WINDOW);
-        if let Some(stored) = database.earlier_create(client_id, user_id, key, content_hash.0, since)? {
-            return Ok(Ok(Decision::StoredBefore(stored)));
-        }
+    if let Some(client_id) = client_id
+        && let Some(stored) = database.earlier_create(client_id, user_id, key, content_hash.0)?
+    {
+        return Ok(Ok(Decision::StoredBefore(stored)));
     }
     let message_id = MessageId::new(now);
     let change = Change::Created { message_id, channel: key, user_id, content, client_id };

@@ -9,6 +9,7 @@ mod backup;
 mod chain;
 mod channel;
 mod database;
+mod dedup_window;
 mod error;
 mod export;
 mod history;

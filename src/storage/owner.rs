@@ -2,6 +2,7 @@
 
 use rusqlite::OptionalExtension as _;
 
+use super::database::Database;
 use super::error::StorageError;
 use super::write::WriteStore;
 use crate::ids::ServerId;
@@ -13,8 +14,8 @@ impl WriteStore {
     /// of ours would break it.
     pub fn claim(&mut self, server_id: &ServerId, key: &PublicKey, now: Timestamp) -> Result<(), StorageError> {
         let path = self.database().path().to_owned();
-        let owner: Option<String> = self.meta("server_id")?;
-        let signer: Option<[u8; 32]> = self.meta("public_key")?;
+        let owner: Option<String> = self.database().meta("server_id")?;
+        let signer: Option<[u8; 32]> = self.database().meta("public_key")?;
         match (owner, signer) {
             (Some(owner), _) if !server_id.is(&owner) => Err(StorageError::OtherServer { path, owner }),
             (_, Some(signer)) if signer != *key.as_bytes() => {
@@ -38,13 +39,7 @@ impl WriteStore {
         self.commit()
     }
 
-    fn meta<T: rusqlite::types::FromSql>(&self, name: &str) -> Result<Option<T>, StorageError> {
-        let connection = &self.database().connection;
-        let mut statement = connection.prepare_cached("SELECT value FROM meta WHERE name = ?1")?;
-        Ok(statement.query_row([name], |row| row.get(0)).optional()?)
-    }
-
-    fn set_meta(&self, name: &str, value: impl rusqlite::ToSql) -> Result<(), StorageError> {
+    pub(super) fn set_meta(&self, name: &str, value: impl rusqlite::ToSql) -> Result<(), StorageError> {
         let connection = &self.database().connection;
         connection
             .prepare_cached(
@@ -52,6 +47,13 @@ impl WriteStore {
             )?
             .execute((name, value))?;
         Ok(())
+    }
+}
+
+impl Database {
+    pub(super) fn meta<T: rusqlite::types::FromSql>(&self, name: &str) -> Result<Option<T>, StorageError> {
+        let mut statement = self.connection.prepare_cached("SELECT value FROM meta WHERE name = ?1")?;
+        Ok(statement.query_row([name], |row| row.get(0)).optional()?)
     }
 }
 

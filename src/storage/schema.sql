@@ -1,7 +1,8 @@
 -- Schema 1. Keys are small integers, ids 16-byte blobs, times milliseconds since the Unix epoch.
 
 -- What the database is: `server_id`, `public_key` (32 bytes), `created_at`; and, if it was adopted, `adopted_length`: how
--- many entries the chain had afterwards, those included that the adoption appended.
+-- many entries the chain had afterwards, those included that the adoption appended. `recent_creates` says how old creates
+-- are (`storage::dedup_window`).
 CREATE TABLE meta (
     name  TEXT PRIMARY KEY NOT NULL,
     value ANY NOT NULL
@@ -75,7 +76,7 @@ CREATE TABLE adopted_message (
     chain_hash  BLOB NOT NULL
 ) STRICT;
 
--- Creates of the last day by the id that their sender gave them, so that a resent one is not stored again.
+-- Creates of the last 24 hours of running by the id that their sender gave them, so that a resent one is not stored again.
 CREATE TABLE request (
     client_id BLOB NOT NULL,
     author    INTEGER NOT NULL,

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::channel::ChannelKey;
 use super::database::{Access, Database};
 use super::error::StorageError;
-use super::request::Place;
+use super::request::Sweep;
 use super::search_text::search_text;
 use crate::ids::{ChainIndex, MessageId, UserId};
 use crate::time::Timestamp;
@@ -113,8 +113,8 @@ pub struct WriteStore {
     pub(super) database: Database,
     /// Keys of people who wrote lately, so that most messages need no look-up. Emptied by a rollback.
     members: HashMap<UserId, i64>,
-    /// How far the sweep through old creates has come.
-    pub(super) swept_to: Place,
+    /// The sweep through old creates.
+    pub(super) sweep: Sweep,
     /// How many pages the write-ahead log had when it was last copied into the database file.
     pub(super) copied_pages: u64,
 }
@@ -123,7 +123,8 @@ impl WriteStore {
     /// Opens the database for writing.
     pub fn open(path: &Path) -> Result<Self, StorageError> {
         let database = Database::open(path, Access::ReadWrite)?;
-        Ok(Self { database, members: HashMap::new(), swept_to: Place::START, copied_pages: 0 })
+        let sweep = Sweep::resume(&database)?;
+        Ok(Self { database, members: HashMap::new(), sweep, copied_pages: 0 })
     }
 
     /// The connection, for reading what is stored, changes of the open transaction included.
@@ -314,26 +315,25 @@ impl Database {
         Ok(target.optional()?)
     }
 
-    /// The message that `user_id` created since `since` with the same `client_id` and channel, and content of this hash.
+    /// The message that `user_id` created lately (see [`WriteStore::forget_requests`]) with the same `client_id` and channel,
+    /// and content of this hash.
     pub fn earlier_create(
         &self,
         client_id: Uuid,
         user_id: UserId,
         channel: ChannelKey,
         content_hash: [u8; 32],
-        since: Timestamp,
     ) -> Result<Option<Stored>, StorageError> {
         // The hash of its creation's entry is compared, not its text, which may have been edited or deleted since.
         let mut statement = self.connection.prepare_cached(
             "SELECT m.id, m.entry FROM request r JOIN member u ON u.key = r.author \
              JOIN message m ON m.key = r.message JOIN entry e ON e.idx = m.entry \
-             WHERE r.client_id = ?1 AND u.user_id = ?2 AND m.channel = ?3 AND m.created_at >= ?5 \
-             AND e.content_hash = ?4 ORDER BY r.message DESC LIMIT 1",
+             WHERE r.client_id = ?1 AND u.user_id = ?2 AND m.channel = ?3 AND e.content_hash = ?4 \
+             ORDER BY r.message DESC LIMIT 1",
         )?;
-        let stored = statement
-            .query_row((client_id.as_bytes(), user_id.as_bytes(), channel.0, content_hash, since.unix_ms()), |row| {
-                Ok(Stored { message_id: MessageId::from_bytes(row.get(0)?), chain_index: ChainIndex(row.get(1)?) })
-            });
+        let stored = statement.query_row((client_id.as_bytes(), user_id.as_bytes(), channel.0, content_hash), |row| {
+            Ok(Stored { message_id: MessageId::from_bytes(row.get(0)?), chain_index: ChainIndex(row.get(1)?) })
+        });
         Ok(stored.optional()?)
     }
 }

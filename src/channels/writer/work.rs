@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
 
 use super::{Command, Outcome, Outlet, WriterOptions, WriterState};
-use crate::channels::decide::{Decision, RESEND_WINDOW, decide};
+use crate::channels::decide::{Decision, decide};
 use crate::channels::stored_chain::{head_of, row_of};
 use crate::ids::{ChainIndex, UserId};
 use crate::logchain::{Entry, Head};
@@ -56,6 +56,8 @@ pub(super) struct Work<O> {
     /// How many creates there were since the last step of the sweep, and when the next is due at the latest.
     unswept: u32,
     sweep_due: Instant,
+    /// Up to when, by the clock that nobody sets, creates have grown older.
+    aged_to: Duration,
     warn_due: Instant,
 }
 
@@ -72,7 +74,9 @@ impl<O> Work<O> {
         let tip = Tip { head: head_of(stored), timestamp };
         let now = Instant::now();
         // A kill may have left deleted texts in the write-ahead log, and old requests.
-        Ok(Self { store, options, tip, outlet, state, wipe_due: Some(now), unswept: 0, sweep_due: now, warn_due: now })
+        let aged_to = options.clock.running();
+        let (wipe_due, sweep_due, warn_due) = (Some(now), now, now);
+        Ok(Self { store, options, tip, outlet, state, wipe_due, unswept: 0, sweep_due, aged_to, warn_due })
     }
 
     /// Works until all senders of commands are gone, or until storage fails.
@@ -103,9 +107,19 @@ impl<O> Work<O> {
                 return;
             }
         }
+        let passed = self.time_passed();
+        if let Err(error) = self.store.forget_requests(passed, SWEEP_STEP).and_then(|_| self.store.save_sweep()) {
+            tracing::warn!(%error, "the age of creates was not stored");
+        }
         if let Err(error) = self.store.empty_log() {
             tracing::warn!(%error, "the write-ahead log was not emptied");
         }
+    }
+
+    /// How much time passed since it was asked last, by a clock that nobody sets.
+    fn time_passed(&mut self) -> Duration {
+        let now = self.options.clock.running();
+        now.saturating_sub(std::mem::replace(&mut self.aged_to, now))
     }
 
     /// Refuses whatever waits, and whatever is still being sent.
@@ -294,7 +308,8 @@ impl<O> Work<O> {
         }
         if self.unswept >= SWEEP_STEP / 2 || self.sweep_due <= now {
             (self.unswept, self.sweep_due) = (0, now + SWEEP_INTERVAL);
-            self.store.forget_requests(self.now().minus(RESEND_WINDOW), SWEEP_STEP)?;
+            let passed = self.time_passed();
+            self.store.forget_requests(passed, SWEEP_STEP)?;
             self.watch_log(now)?;
         }
         Ok(())
