@@ -32,10 +32,10 @@ fn builder(url: &Url) -> ClientBuilder {
         .no_zstd()
 }
 
-/// Chooses ring for all of the program's TLS. The first call decides; later ones do nothing.
+/// Chooses AWS-LC for all of the program's TLS. The first call decides; later ones do nothing.
 pub fn install_tls() {
     // An error says that a provider is installed, which is what is wanted.
-    rustls::crypto::ring::default_provider().install_default().ok();
+    rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
 }
 
 /// Why an answer was not read to its end.

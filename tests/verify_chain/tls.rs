@@ -25,7 +25,7 @@ fn config() -> ServerConfig {
     let certificate = CertificateDer::from(hex::decode(CERTIFICATE).expect("hex"));
     let key = hex::decode(KEY_PREFIX.to_owned() + &"07".repeat(32)).expect("hex");
     let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key));
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder =
         ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().expect("versions");
     builder.with_no_client_auth().with_single_cert(vec![certificate], key).expect("a good pair")
