@@ -25,5 +25,6 @@ pub mod secret;
 pub mod server;
 pub mod staged_file;
 pub mod storage;
+pub mod strict_json;
 pub mod telemetry;
 pub mod time;

@@ -6,17 +6,15 @@
 
 #[cfg(test)]
 mod tests;
-mod unique_members;
 
 use std::borrow::Cow;
 use std::time::Duration;
 
 use rusty_paseto::core::{Footer, Key, Paseto, PasetoAsymmetricPublicKey, Public, UntrustedToken, V4};
-use serde::{Deserialize, Deserializer};
 
-use self::unique_members::UniqueMembers;
 use crate::ids::{ServerId, UserId};
 use crate::keys::PublicKey;
+use crate::strict_json::Value;
 use crate::time::Timestamp;
 
 /// The longest token that is looked at, in bytes of text (PROTOCOL.md section 2).
@@ -147,33 +145,34 @@ fn untrusted_footer(token: &str) -> Result<Option<String>, TokenError> {
 }
 
 /// The claims as they stand in the payload.
-#[derive(Deserialize)]
 struct WireClaims<'a> {
-    #[serde(rename = "type", borrow)]
     kind: Cow<'a, str>,
-    #[serde(borrow)]
     server_id: Cow<'a, str>,
     sub: UserId,
     exp: Timestamp,
-    #[serde(default, deserialize_with = "present")]
     nbf: Option<Timestamp>,
-    #[serde(default, deserialize_with = "present")]
     iat: Option<Timestamp>,
 }
 
 impl<'a> WireClaims<'a> {
     fn parse(payload: &'a str) -> Result<Self, TokenError> {
-        // serde would also read the struct from an array of its fields.
-        if !payload.trim_ascii_start().starts_with('{') {
-            return Err(TokenError::BadClaims);
-        }
-        // The derived reader refuses a known claim that comes twice; any other would be read by somebody else as either.
-        serde_json::from_str::<UniqueMembers>(payload).map_err(|_| TokenError::BadClaims)?;
-        serde_json::from_str(payload).map_err(|_| TokenError::BadClaims)
+        let Some(Value::Object(mut claims)) = Value::parse(payload) else { return Err(TokenError::BadClaims) };
+        // A claim may be absent, but neither null nor of another type.
+        let mut claim = |name| match claims.take_even_null(name) {
+            None => Ok(None),
+            Some(Value::Text(text)) => Ok(Some(text)),
+            Some(_) => Err(TokenError::BadClaims),
+        };
+        let (kind, server_id, sub) = (claim("type")?, claim("server_id")?, claim("sub")?);
+        let (exp, nbf, iat) = (claim("exp")?, claim("nbf")?, claim("iat")?);
+        let time = |text: Cow<'_, str>| Timestamp::parse_rfc3339(&text).ok_or(TokenError::BadClaims);
+        Ok(Self {
+            kind: kind.ok_or(TokenError::BadClaims)?,
+            server_id: server_id.ok_or(TokenError::BadClaims)?,
+            sub: sub.ok_or(TokenError::BadClaims)?.parse().map_err(|_| TokenError::BadClaims)?,
+            exp: exp.map(time).transpose()?.ok_or(TokenError::BadClaims)?,
+            nbf: nbf.map(time).transpose()?,
+            iat: iat.map(time).transpose()?,
+        })
     }
-}
-
-/// Reads a claim that may be absent, but not null.
-fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
-    Timestamp::deserialize(deserializer).map(Some)
 }

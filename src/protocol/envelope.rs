@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::json::{Object, Value};
 use super::refusal::{Reason, Refusal};
+use crate::strict_json::{Object, Value};
 
 /// A frame from a client, read but not yet understood.
 #[derive(Debug)]

@@ -5,7 +5,6 @@
 mod answer;
 mod envelope;
 mod event;
-mod json;
 mod manifest;
 mod message;
 mod outgoing;

@@ -5,9 +5,9 @@
 use uuid::Uuid;
 
 use super::envelope::{Envelope, Payload};
-use super::json::{Object, Value};
 use super::refusal::{Reason, Refusal};
 use crate::ids::{ChainIndex, ChannelId, MessageId};
+use crate::strict_json::{Object, Value};
 
 /// The most Unicode scalar values that a message may have.
 pub const MAX_CONTENT_CHARS: usize = 4000;

@@ -1,6 +1,8 @@
-//! Strict JSON: one value and nothing after it, no member twice, no lone surrogates, limited depth.
+//! Strict JSON, for frames of the protocol and claims of tokens: one value and nothing after it, no member twice at any
+//! depth, no lone surrogates, at most 127 levels of nesting.
 //!
-//! A frame is read once into this small tree; strings without escapes are borrowed from the frame.
+//! Two readers of one text must not understand it differently: of two members with one name, one takes the first and
+//! another the last. A text is read once into a small tree that borrows its strings where they have no escapes.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -15,15 +17,20 @@ const FEW_MEMBERS: usize = 16;
 const TWO_TO_THE_63: f64 = 9_223_372_036_854_775_808.0;
 const MINUS_TWO_TO_THE_63: f64 = -TWO_TO_THE_63;
 
-/// A JSON value. Arrays of anything but strings are of no interest to the protocol, and are kept as [`Value::Other`].
+/// A JSON value. Arrays of anything but strings are checked and not kept: nothing reads them.
 #[derive(Debug, PartialEq)]
-pub(super) enum Value<'a> {
+pub enum Value<'a> {
+    /// `null`.
     Null,
+    /// An integer of 64 bits.
     Integer(i64),
     /// An integer that needs more than 64 bits, as the nearest that does not: it is out of every range.
     HugeInteger(i64),
+    /// A string.
     Text(Cow<'a, str>),
+    /// An array of strings.
     Texts(Vec<Cow<'a, str>>),
+    /// An object.
     Object(Object<'a>),
     /// A boolean, a number that is no integer, or an array that is not all strings.
     Other,
@@ -31,23 +38,23 @@ pub(super) enum Value<'a> {
 
 /// A JSON object, its members in the order in which they came.
 #[derive(Debug, PartialEq, Default)]
-pub(super) struct Object<'a>(Vec<(Cow<'a, str>, Value<'a>)>);
+pub struct Object<'a>(Vec<(Cow<'a, str>, Value<'a>)>);
 
 impl<'a> Value<'a> {
-    /// Reads `text`, all of it. `None` if it is not strict JSON; nesting beyond 127 levels is not.
-    pub(super) fn parse(text: &'a str) -> Option<Self> {
+    /// Reads the whole of `text`; `None` unless it is strict JSON.
+    pub fn parse(text: &'a str) -> Option<Self> {
         serde_json::from_str(text).ok()
     }
 }
 
 impl<'a> Object<'a> {
-    /// Takes the member `name` out; `None` when it is absent or null, which the protocol does not tell apart.
-    pub(super) fn take(&mut self, name: &str) -> Option<Value<'a>> {
+    /// Removes and returns the member `name`; `None` when it is absent or null.
+    pub fn take(&mut self, name: &str) -> Option<Value<'a>> {
         self.take_even_null(name).filter(|value| *value != Value::Null)
     }
 
-    /// Takes the member `name` out, null included.
-    pub(super) fn take_even_null(&mut self, name: &str) -> Option<Value<'a>> {
+    /// Removes and returns the member `name`, which may be null.
+    pub fn take_even_null(&mut self, name: &str) -> Option<Value<'a>> {
         let at = self.0.iter().position(|(member, _)| member == name)?;
         Some(self.0.swap_remove(at).1)
     }
