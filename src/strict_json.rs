@@ -8,10 +8,14 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
 
-use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 
 /// Objects with more members than this are checked for doubled names with a set, smaller ones by looking through them.
 const FEW_MEMBERS: usize = 16;
+
+/// How deep arrays and objects may be nested. `serde_json` allows no more either, counted from where it begins to read.
+const MAX_LEVELS: u8 = 127;
 
 /// The doubles from which on integers don't fit into 64 bits.
 const TWO_TO_THE_63: f64 = 9_223_372_036_854_775_808.0;
@@ -34,6 +38,8 @@ pub enum Value<'a> {
     Object(Object<'a>),
     /// A boolean, a number that is no integer, or an array that is not all strings.
     Other,
+    /// Any value, with its text.
+    Raw(&'a str, Box<Value<'a>>),
 }
 
 /// A JSON object, its members in the order in which they came.
@@ -43,7 +49,19 @@ pub struct Object<'a>(Vec<(Cow<'a, str>, Value<'a>)>);
 impl<'a> Value<'a> {
     /// Reads the whole of `text`; `None` unless it is strict JSON.
     pub fn parse(text: &'a str) -> Option<Self> {
-        serde_json::from_str(text).ok()
+        Self::parse_with(text, None)
+    }
+
+    /// The same, with the member `name` of the outermost object as [`Value::Raw`].
+    pub fn parse_with_raw(text: &'a str, name: &'static str) -> Option<Self> {
+        Self::parse_with(text, Some(name))
+    }
+
+    fn parse_with(text: &'a str, raw_member: Option<&'static str>) -> Option<Self> {
+        let mut json = serde_json::Deserializer::from_str(text);
+        let value = ValueSeed { levels_left: MAX_LEVELS, raw_member }.deserialize(&mut json).ok()?;
+        json.end().ok()?;
+        Some(value)
     }
 }
 
@@ -60,15 +78,33 @@ impl<'a> Object<'a> {
     }
 }
 
-impl<'de> Deserialize<'de> for Value<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ValueVisitor)
+/// Reads a value, and refuses one that is nested too deeply.
+#[derive(Clone, Copy)]
+struct ValueSeed {
+    levels_left: u8,
+    /// A member of this object, but of none inside it, that is kept with its text.
+    raw_member: Option<&'static str>,
+}
+
+impl ValueSeed {
+    /// For what is one level deeper.
+    fn inside<E: Error>(self) -> Result<Self, E> {
+        match self.levels_left.checked_sub(1) {
+            Some(levels_left) => Ok(Self { levels_left, raw_member: None }),
+            None => Err(E::custom("nested too deeply")),
+        }
     }
 }
 
-struct ValueVisitor;
+impl<'de> DeserializeSeed<'de> for ValueSeed {
+    type Value = Value<'de>;
 
-impl<'de> Visitor<'de> for ValueVisitor {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for ValueSeed {
     type Value = Value<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -110,8 +146,9 @@ impl<'de> Visitor<'de> for ValueVisitor {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+        let inside = self.inside()?;
         let mut texts = Some(Vec::new());
-        while let Some(item) = items.next_element()? {
+        while let Some(item) = items.next_element_seed(inside)? {
             match (item, &mut texts) {
                 (Value::Text(text), Some(texts)) => texts.push(text),
                 _ => texts = None,
@@ -121,6 +158,7 @@ impl<'de> Visitor<'de> for ValueVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
+        let inside = self.inside()?;
         let mut object: Vec<(Cow<'de, str>, Value<'de>)> = Vec::with_capacity(4);
         let mut names = HashSet::new();
         while let Some(name) = members.next_key_seed(Name)? {
@@ -135,7 +173,14 @@ impl<'de> Visitor<'de> for ValueVisitor {
             if doubled {
                 return Err(A::Error::custom("a member twice"));
             }
-            object.push((name, members.next_value()?));
+            let value = if self.raw_member == Some(&*name) {
+                let raw: &RawValue = members.next_value()?;
+                let value = inside.deserialize(&mut serde_json::Deserializer::from_str(raw.get()));
+                Value::Raw(raw.get(), Box::new(value.map_err(A::Error::custom)?))
+            } else {
+                members.next_value_seed(inside)?
+            };
+            object.push((name, value));
         }
         Ok(Value::Object(Object(object)))
     }
@@ -188,6 +233,21 @@ mod tests {
         for (levels, is_read) in [(127, true), (128, false)] {
             let text = format!("{}{}", "[".repeat(levels), "]".repeat(levels));
             assert_eq!(Value::parse(&text).is_some(), is_read, "{levels} levels");
+            let around = format!(r#"{{"d":{}{}}}"#, "[".repeat(levels - 1), "]".repeat(levels - 1));
+            assert_eq!(Value::parse_with_raw(&around, "d").is_some(), is_read, "{levels} levels around");
+        }
+    }
+
+    #[test]
+    fn a_raw_member_is_as_strict_as_any_other_and_keeps_its_text() {
+        let text = r#"{"a":{"d":1}, "d": {"x" : [1, 2]} }"#;
+        let Some(Value::Object(mut object)) = Value::parse_with_raw(text, "d") else { panic!("an object") };
+        let Some(Value::Object(mut inner)) = object.take("a") else { panic!("an object") };
+        assert_eq!(inner.take("d"), Some(Value::Integer(1)));
+        let Some(Value::Raw(text, value)) = object.take("d") else { panic!("a raw value") };
+        assert!(text == r#"{"x" : [1, 2]}"# && matches!(*value, Value::Object(_)), "{text}");
+        for text in [r#"{"d":{"x":1,"x":2}}"#, r#"{"d":1,"d":2}"#, r#"{"d":"\ud800"}"#, r#"{"d":1e999}"#, r#"{"d":}"#] {
+            assert_eq!(Value::parse_with_raw(text, "d"), None, "{text}");
         }
     }
 

@@ -86,7 +86,7 @@ pub struct SyncPage {
 
 impl Answer {
     /// The type on the wire.
-    pub(super) fn kind(&self) -> &'static str {
+    pub(super) fn kind(&self) -> &str {
         match self {
             Self::Pong => "zync.core.pong",
             Self::Renewed { .. } => "zync.core.renew.ok",
@@ -141,7 +141,7 @@ struct SyncBody<'a> {
 
 #[derive(Serialize)]
 struct SyncEvent<'a> {
-    t: &'static str,
+    t: &'a str,
     d: &'a EventBody,
 }
 

@@ -13,25 +13,34 @@ pub struct Envelope<'a> {
     /// The sender's id for this frame; answers carry it as `ref`.
     pub id: Cow<'a, str>,
     /// The payload, still to be checked against the type.
-    pub(super) payload: Payload<'a>,
+    pub payload: Payload<'a>,
 }
 
-/// `d`, as far as it matters which form it has.
+/// `d` as it came, known to be strict JSON. Whoever claims the type says what it must be.
 #[derive(Debug)]
-pub(super) enum Payload<'a> {
-    /// Not there at all: refused where a payload is needed.
-    Absent,
-    /// An object; null counts as one without members, as it does in the reference.
-    Members(Object<'a>),
-    /// Something else.
-    Malformed,
+pub struct Payload<'a> {
+    /// The JSON text; `None` if there is no `d`, which is refused where a payload is needed.
+    pub text: Option<&'a str>,
+    value: Value<'a>,
+}
+
+impl<'a> Payload<'a> {
+    /// The members of an object; null counts as one without members, as it does in the reference. `None` for another
+    /// value, and if there is no `d`.
+    pub(super) fn into_members(self) -> Option<Object<'a>> {
+        match self.value {
+            Value::Object(members) => Some(members),
+            Value::Null if self.text.is_some() => Some(Object::default()),
+            _ => None,
+        }
+    }
 }
 
 impl<'a> Envelope<'a> {
     /// Reads one frame's text. The refusal is `invalid_json`.
     pub fn parse(text: &'a str) -> Result<Self, Refusal> {
         let invalid = || Refusal::new(Reason::InvalidJson);
-        let mut members = match Value::parse(text).ok_or_else(invalid)? {
+        let mut members = match Value::parse_with_raw(text, "d").ok_or_else(invalid)? {
             Value::Object(members) => members,
             Value::Null => Object::default(),
             _ => return Err(invalid()),
@@ -47,10 +56,8 @@ impl<'a> Envelope<'a> {
             return Err(invalid());
         }
         let payload = match members.take_even_null("d") {
-            None => Payload::Absent,
-            Some(Value::Null) => Payload::Members(Object::default()),
-            Some(Value::Object(members)) => Payload::Members(members),
-            Some(_) => Payload::Malformed,
+            Some(Value::Raw(text, value)) => Payload { text: Some(text), value: *value },
+            _ => Payload { text: None, value: Value::Null },
         };
         Ok(Self { kind, id, payload })
     }

@@ -78,7 +78,7 @@ impl EventBody {
     }
 
     /// The type on the wire.
-    pub fn kind(&self) -> &'static str {
+    pub fn kind(&self) -> &str {
         match self {
             Self::Created { .. } => "zync.channels.message.create",
             Self::Edited { .. } => "zync.channels.message.edit",
@@ -100,7 +100,7 @@ struct TypingBody<'a> {
 
 impl Event {
     /// The type on the wire.
-    pub fn kind(&self) -> &'static str {
+    pub fn kind(&self) -> &str {
         match self {
             Self::Message(body) => body.kind(),
             Self::Presence { joined: true, .. } => "zync.core.user.join",

@@ -12,7 +12,7 @@ mod refusal;
 mod request;
 
 pub use answer::{Answer, HistoryPage, SearchResults, SyncPage};
-pub use envelope::Envelope;
+pub use envelope::{Envelope, Payload};
 pub use event::{Event, EventBody};
 pub use manifest::{CAPABILITIES_ADDED, CAPABILITIES_ALWAYS, Extension, LogChainRoutes, Manifest, PROTOCOL_VERSION};
 pub use message::{Channel, ChannelKind, Message};

@@ -25,7 +25,7 @@ pub struct Hello {
 /// An envelope from the server. `t` comes first: clients in the field look for it there.
 #[derive(Serialize)]
 struct Outgoing<'a, D: Serialize> {
-    t: &'static str,
+    t: &'a str,
     #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
     request_id: Option<&'a str>,
     id: FrameId,
@@ -62,7 +62,7 @@ pub mod frame_text {
         write(out, "zync.core.hello", None, Some(hello), now);
     }
 
-    fn write<D: Serialize>(out: &mut Vec<u8>, t: &'static str, request_id: Option<&str>, d: Option<D>, now: Timestamp) {
+    fn write<D: Serialize>(out: &mut Vec<u8>, t: &str, request_id: Option<&str>, d: Option<D>, now: Timestamp) {
         let envelope = Outgoing { t, request_id, id: FrameId::new(now), d, ts: now.unix_ms() };
         let written = serde_json::to_writer(out, &envelope);
         debug_assert!(written.is_ok(), "plain structs serialize, and memory takes every byte");

@@ -132,27 +132,32 @@ pub struct Typing {
     pub started: bool,
 }
 
+/// How the payload of a type becomes a request; the second argument is the envelope's id.
+type Parser = fn(Payload<'_>, &str) -> Result<Request, Refusal>;
+
+/// The types that the server serves itself.
+const PARSERS: [(&str, Parser); 12] = [
+    ("zync.core.ping", |_, _| Ok(Request::Ping)),
+    ("zync.core.renew", |d, _| renew(Fields::of(d)?)),
+    ("zync.core.subscribe", |d, _| subscribe(Fields::of(d)?)),
+    ("zync.channels.list", |_, _| Ok(Request::List)),
+    ("zync.channels.message.create", |d, id| create(Fields::of(d)?, id).map(Request::Action)),
+    ("zync.channels.message.edit", |d, _| edit(Fields::of(d)?).map(Request::Action)),
+    ("zync.channels.message.delete", |d, _| delete(Fields::of(d)?).map(Request::Action)),
+    ("zync.channels.message.history", |d, _| history(Fields::of(d)?)),
+    ("zync.channels.search", |d, _| search(Fields::of(d)?)),
+    ("zync.channels.sync", |d, _| sync(Fields::of_optional(d)?)),
+    ("zync.channels.typing.start", |d, _| typing(Fields::of(d)?, true)),
+    ("zync.channels.typing.stop", |d, _| typing(Fields::of(d)?, false)),
+];
+
 impl Request {
-    /// Understands an envelope.
+    /// Reads the payload of an envelope whose type the server serves itself; any other is refused as unknown.
     pub fn parse(envelope: Envelope<'_>) -> Result<Self, Refusal> {
         let Envelope { kind, id, payload } = envelope;
-        match &*kind {
-            "zync.core.ping" => Ok(Self::Ping),
-            "zync.core.renew" => renew(Fields::of(payload)?),
-            "zync.core.subscribe" => subscribe(Fields::of(payload)?),
-            "zync.channels.list" => Ok(Self::List),
-            "zync.channels.message.create" => create(Fields::of(payload)?, &id).map(Self::Action),
-            "zync.channels.message.edit" => edit(Fields::of(payload)?).map(Self::Action),
-            "zync.channels.message.delete" => delete(Fields::of(payload)?).map(Self::Action),
-            "zync.channels.message.history" => history(Fields::of(payload)?),
-            "zync.channels.search" => search(Fields::of(payload)?),
-            "zync.channels.sync" => match payload {
-                Payload::Absent => sync(Fields(Object::default())),
-                payload => sync(Fields::of(payload)?),
-            },
-            "zync.channels.typing.start" => typing(Fields::of(payload)?, true),
-            "zync.channels.typing.stop" => typing(Fields::of(payload)?, false),
-            _ => Err(Refusal::unknown_type(&kind)),
+        match PARSERS.iter().find(|(name, _)| *name == kind) {
+            Some((_, parse)) => parse(payload, &id),
+            None => Err(Refusal::unknown_type(&kind)),
         }
     }
 }
@@ -244,10 +249,12 @@ struct Fields<'a>(Object<'a>);
 
 impl<'a> Fields<'a> {
     fn of(payload: Payload<'a>) -> Result<Self, Refusal> {
-        match payload {
-            Payload::Members(members) => Ok(Self(members)),
-            Payload::Absent | Payload::Malformed => Err(Refusal::new(Reason::InvalidPayload)),
-        }
+        payload.into_members().map(Self).ok_or_else(|| Refusal::new(Reason::InvalidPayload))
+    }
+
+    /// Of a payload that may be absent.
+    fn of_optional(payload: Payload<'a>) -> Result<Self, Refusal> {
+        if payload.text.is_none() { Ok(Self(Object::default())) } else { Self::of(payload) }
     }
 
     fn text(&mut self, name: &str) -> Result<Option<String>, Refusal> {
