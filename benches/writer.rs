@@ -7,7 +7,7 @@ use std::error::Error;
 use std::fs;
 use std::time::{Duration, Instant};
 
-use coms::ids::{ChainIndex, MessageId, UserId};
+use coms::ids::{ChainIndex, IdSequence, UserId};
 use coms::keys::SigningKey;
 use coms::logchain::{ContentHash, Entry, EntryHash};
 use coms::storage::{Change, EntryRow, NewChannel, WriteStore};
@@ -41,14 +41,14 @@ fn measure(group: u64) -> Result<(u64, Duration, u64), Box<dyn Error>> {
     store.insert_channel(general, clock.now())?;
     let channel = store.database().channels()?.first().ok_or("a channel was just made")?.key;
     let key = SigningKey::from_seed(&[1; 32]);
-    let (mut count, mut prev_hash) = (0, EntryHash::ZERO);
+    let (mut count, mut prev_hash, mut ids) = (0, EntryHash::ZERO, IdSequence::after(None));
     let start = Instant::now();
     while start.elapsed() < ROW && count < MOST {
         store.begin()?;
         for _ in 0..group {
             let now: Timestamp = clock.now();
             let content = format!("message {count:8} with some words that people use every day, ok");
-            let message_id = MessageId::new(now);
+            let message_id = ids.next(now).into();
             let entry = Entry::sign(&key, ChainIndex(count), message_id, now, prev_hash, ContentHash::of(&content));
             let row = EntryRow {
                 index: entry.index,

@@ -5,7 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use uuid::{Builder, Uuid};
+use uuid::{Builder, Uuid, Variant, Version};
 
 use crate::time::Timestamp;
 
@@ -80,14 +80,53 @@ uuid_id! {
 }
 
 uuid_id! {
-    /// A message; the server makes it, a UUIDv7 of the message's time.
+    /// A message; the server makes it, a UUIDv7 ([`IdSequence`]).
     MessageId
 }
 
-impl MessageId {
-    /// A new UUIDv7 for a message made at `at`.
-    pub fn new(at: Timestamp) -> Self {
-        Self(uuid_v7(at))
+/// Makes the ids of what goes into the chain: UUIDv7, each greater than all before it.
+///
+/// An id is of the time that it is made for; where that is not later than the id before, of that one's time. Within a
+/// millisecond they count up in random steps (RFC 9562, section 6.2, method 2).
+#[derive(Debug)]
+pub struct IdSequence {
+    /// The bits of the last id without its version and variant: 48 of the time, then the rest.
+    last: u128,
+}
+
+/// How many bits of a UUIDv7 are neither its time nor its version and variant: 12 and 62.
+const REST_BITS: u32 = 74;
+
+impl IdSequence {
+    /// Goes on after `last`, the greatest UUIDv7 that is taken.
+    pub fn after(last: Option<MessageId>) -> Self {
+        let Some(MessageId(last)) = last else { return Self { last: 0 } };
+        let (time_and_version, variant_and_rest) = last.as_u64_pair();
+        let time = u128::from(time_and_version >> 16);
+        let upper = u128::from(time_and_version & 0xfff);
+        let lower = u128::from(variant_and_rest & (u64::MAX >> 2));
+        Self { last: (time << REST_BITS) | (upper << 62) | lower }
+    }
+
+    /// The next id, for something that happens at `at`.
+    pub fn next(&mut self, at: Timestamp) -> Uuid {
+        let time = u128::from(at.unix_ms());
+        let mut random = [0; 16];
+        let (_, lowest) = random.split_at_mut(6);
+        lowest.copy_from_slice(&random_bytes());
+        let random = u128::from_be_bytes(random);
+        self.last = if time > self.last >> REST_BITS {
+            // The rest's highest bit is left for counting up.
+            (time << REST_BITS) | (random & (u128::MAX >> (128 - REST_BITS + 1)))
+        } else {
+            // Beyond the last of a millisecond it goes on in the next one.
+            self.last + 1 + (random & u128::from(u32::MAX))
+        };
+        let (time, upper, lower) = (self.last >> REST_BITS, (self.last >> 62) & 0xfff, self.last & (u128::MAX >> 66));
+        Builder::from_u128((time << 80) | (upper << 64) | lower)
+            .with_version(Version::SortRand)
+            .with_variant(Variant::RFC4122)
+            .into_uuid()
     }
 }
 
@@ -99,13 +138,8 @@ uuid_id! {
 impl FrameId {
     /// A new UUIDv7 for a frame sent at `at`.
     pub fn new(at: Timestamp) -> Self {
-        Self(uuid_v7(at))
+        Self(Builder::from_unix_timestamp_millis(at.unix_ms(), &random_bytes()).into_uuid())
     }
-}
-
-/// A new UUIDv7 (RFC 9562) of the time `at`.
-fn uuid_v7(at: Timestamp) -> Uuid {
-    Builder::from_unix_timestamp_millis(at.unix_ms(), &random_bytes()).into_uuid()
 }
 
 /// Ten random bytes from the system, fetched many at a time: every frame that goes out has an id.
@@ -210,6 +244,8 @@ impl fmt::Display for ServerId {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -227,12 +263,47 @@ mod tests {
         assert!(!id.is("ca0f4d71-1d90-4fb3-9a8e-1cde09a6d95f"));
     }
 
+    const NOW: Timestamp = Timestamp::from_unix_ms(1_795_477_188_631);
+
+    fn time_of(id: Uuid) -> u64 {
+        let (seconds, nanos) = id.get_timestamp().expect("a UUIDv7").to_unix();
+        seconds * 1000 + u64::from(nanos) / 1_000_000
+    }
+
     #[test]
-    fn a_message_id_carries_its_time() {
-        let id = MessageId::new(Timestamp::from_unix_ms(1_795_477_188_631));
-        assert_eq!(id.uuid().get_version_num(), 7);
-        assert!(id.to_string().starts_with("01a20ac7-b017-7"));
-        assert_ne!(id, MessageId::new(Timestamp::from_unix_ms(1_795_477_188_631)));
-        assert_ne!(id, MessageId::new(Timestamp::from_unix_ms(1_795_477_188_631)));
+    fn an_id_carries_its_time_and_can_t_be_foretold() {
+        let mut ids = IdSequence::after(None);
+        let id = ids.next(NOW);
+        assert!(id.to_string().starts_with("01a20ac7-b017-7"), "{id}");
+        assert_ne!(id, IdSequence::after(None).next(NOW));
+        let step = ids.next(NOW).as_u128() - id.as_u128();
+        let another = IdSequence::after(Some(id.into())).next(NOW).as_u128() - id.as_u128();
+        assert_ne!(step, another);
+    }
+
+    #[test]
+    fn after_the_last_id_of_a_millisecond_comes_the_first_of_the_next() {
+        let last: MessageId = "01a20ac7-b017-7fff-bfff-ffffffffffff".parse().expect("a UUID");
+        let next = IdSequence::after(Some(last)).next(NOW);
+        assert!(next.to_string().starts_with("01a20ac7-b018-7000-8000-"), "{next}");
+    }
+
+    proptest! {
+        #[test]
+        fn ids_increase_whatever_the_clock_does(steps in prop::collection::vec((-3_i64..3, any::<bool>()), 1..200)) {
+            let (mut ids, mut last, mut now, mut latest) = (IdSequence::after(None), None, NOW.unix_ms(), 0);
+            for (step, restarts) in steps {
+                now = now.saturating_add_signed(step * step * step * 1_000);
+                latest = now.max(latest);
+                if restarts {
+                    ids = IdSequence::after(last);
+                }
+                let id = ids.next(Timestamp::from_unix_ms(now));
+                prop_assert!(last < Some(id.into()), "{last:?} {id}");
+                prop_assert_eq!((id.get_version_num(), id.get_variant()), (7, Variant::RFC4122));
+                prop_assert_eq!(time_of(id), latest);
+                last = Some(id.into());
+            }
+        }
     }
 }

@@ -13,6 +13,7 @@ mod backup;
 mod canary;
 mod central;
 mod cli;
+mod clock;
 #[cfg(target_os = "linux")]
 mod disk;
 #[cfg(unix)]

@@ -6,7 +6,6 @@ use crate::ids::{MessageId, UserId};
 use crate::logchain::ContentHash;
 use crate::protocol::{Action, Create, Delete, Edit, Reason, Refusal};
 use crate::storage::{Change, DELETED_CONTENT, Database, StorageError, Stored, Target};
-use crate::time::Timestamp;
 
 /// How often a message can be edited.
 const MAX_EDITS: u32 = 50;
@@ -21,16 +20,17 @@ pub(super) enum Decision {
     Refused(Refusal),
 }
 
-/// Decides on `action` of `user_id` at `now`, by what `database` holds inside the writer's transaction.
+/// Decides on `action` of `user_id`, by what `database` holds inside the writer's transaction. `new_id` makes the id of a
+/// new message.
 pub(super) fn decide(
     database: &Database,
     directory: &Directory,
     user_id: UserId,
     action: Action,
-    now: Timestamp,
+    new_id: impl FnOnce() -> MessageId,
 ) -> Result<Decision, StorageError> {
     let decided = match action {
-        Action::Create(create) => decide_create(database, directory, user_id, create, now)?,
+        Action::Create(create) => decide_create(database, directory, user_id, create, new_id)?,
         Action::Edit(edit) => decide_edit(database, directory, user_id, edit)?,
         Action::Delete(delete) => decide_delete(database, directory, user_id, delete)?,
     };
@@ -45,7 +45,7 @@ fn decide_create(
     directory: &Directory,
     user_id: UserId,
     create: Create,
-    now: Timestamp,
+    new_id: impl FnOnce() -> MessageId,
 ) -> Decided {
     let Create { channel_id, content, client_id } = create;
     let Some((key, channel)) = directory.find(channel_id.as_str()) else {
@@ -60,7 +60,7 @@ fn decide_create(
     {
         return Ok(Ok(Decision::StoredBefore(stored)));
     }
-    let message_id = MessageId::new(now);
+    let message_id = new_id();
     let change = Change::Created { message_id, channel: key, user_id, content, client_id };
     Ok(Ok(Decision::Store { change, message_id, content_hash }))
 }

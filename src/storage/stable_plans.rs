@@ -112,6 +112,7 @@ fn write(store: &mut WriteStore) {
             store.oversized_log().expect("a size");
             store.empty_log().expect("a log");
             store.database().head().expect("a head");
+            store.database().greatest_id().expect("an id or none");
         }
     }
 }

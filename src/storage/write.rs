@@ -296,6 +296,19 @@ impl Database {
         Ok(head.optional()?)
     }
 
+    /// The greatest UUIDv7 among the ids of messages, those of times that can't be left out. A database that was adopted
+    /// can have ids that are no UUIDv7; they are looked at one by one until there is one.
+    pub fn greatest_id(&self) -> Result<Option<MessageId>, StorageError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT id FROM message WHERE id < ?1 AND length(id) = 16 \
+             AND substr(id, 7, 1) BETWEEN x'70' AND x'7f' AND substr(id, 9, 1) BETWEEN x'80' AND x'bf' \
+             ORDER BY id DESC LIMIT 1",
+        )?;
+        let [_, _, after_the_last_time @ ..] = (Timestamp::MAX.unix_ms() + 1).to_be_bytes();
+        let id = statement.query_row([after_the_last_time], |row| Ok(MessageId::from_bytes(row.get(0)?)));
+        Ok(id.optional()?)
+    }
+
     /// The message with this id, as far as it matters for changing it.
     pub fn target(&self, message_id: MessageId) -> Result<Option<Target>, StorageError> {
         let mut statement = self.connection.prepare_cached(

@@ -7,7 +7,7 @@ use tokio::sync::{mpsc, watch};
 use super::{Command, Outcome, Outlet, WriterOptions, WriterState};
 use crate::channels::decide::{Decision, decide};
 use crate::channels::stored_chain::{head_of, row_of};
-use crate::ids::{ChainIndex, UserId};
+use crate::ids::{ChainIndex, IdSequence, UserId};
 use crate::logchain::{Entry, Head};
 use crate::protocol::{Action, Answer, EventBody, Reason, Refusal};
 use crate::storage::{Change, StorageError, WriteStore};
@@ -49,6 +49,8 @@ pub(super) struct Work<O> {
     options: WriterOptions,
     /// The end of what is committed.
     tip: Tip,
+    /// The ids of what is new. One that was made for a batch that failed is not used again.
+    ids: IdSequence,
     outlet: O,
     state: watch::Sender<WriterState>,
     /// When to wipe deleted texts from the write-ahead log; `None` when there are none.
@@ -72,11 +74,12 @@ impl<O> Work<O> {
         let stored = store.database().head()?;
         let timestamp = stored.map_or(Timestamp::from_unix_ms(0), |stored| stored.timestamp);
         let tip = Tip { head: head_of(stored), timestamp };
+        let ids = IdSequence::after(store.database().greatest_id()?);
         let now = Instant::now();
         // A kill may have left deleted texts in the write-ahead log, and old requests.
         let aged_to = options.clock.running();
         let (wipe_due, sweep_due, warn_due) = (Some(now), now, now);
-        Ok(Self { store, options, tip, outlet, state, wipe_due, unswept: 0, sweep_due, aged_to, warn_due })
+        Ok(Self { store, options, tip, ids, outlet, state, wipe_due, unswept: 0, sweep_due, aged_to, warn_due })
     }
 
     /// Works until all senders of commands are gone, or until storage fails.
@@ -215,7 +218,9 @@ impl<O> Work<O> {
         now: Timestamp,
         tip: &mut Tip,
     ) -> Result<Told, StorageError> {
-        let decision = decide(self.store.database(), &self.options.directory, user_id, action, now)?;
+        let ids = &mut self.ids;
+        let new_id = || ids.next(now).into();
+        let decision = decide(self.store.database(), &self.options.directory, user_id, action, new_id)?;
         let (change, message_id, content_hash) = match decision {
             Decision::Refused(refusal) => return Ok((None, Answer::Refused(refusal))),
             Decision::StoredBefore(stored) => {
