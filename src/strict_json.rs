@@ -74,7 +74,12 @@ impl<'a> Object<'a> {
     /// Removes and returns the member `name`, which may be null.
     pub fn take_even_null(&mut self, name: &str) -> Option<Value<'a>> {
         let at = self.0.iter().position(|(member, _)| member == name)?;
-        Some(self.0.swap_remove(at).1)
+        Some(self.0.remove(at).1)
+    }
+
+    /// The members that were not taken, in the order in which they came.
+    pub fn into_members(self) -> impl Iterator<Item = (Cow<'a, str>, Value<'a>)> {
+        self.0.into_iter()
     }
 }
 

@@ -12,6 +12,7 @@ mod backup;
 #[cfg(unix)]
 mod canary;
 mod central;
+mod chain_vectors;
 mod cli;
 mod clock;
 #[cfg(target_os = "linux")]
