@@ -188,7 +188,7 @@ Register-ArgumentCompleter -Native -CommandName 'coms' -ScriptBlock {
         'coms;backup' {
             [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'Write this file, which must not be there yet; in a folder it is named for the server and the time; `-` is standard output')
             [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'Write this file, which must not be there yet; in a folder it is named for the server and the time; `-` is standard output')
-            [CompletionResult]::new('--keep', '--keep', [CompletionResultType]::ParameterName, 'Afterwards keep only so many backups of this server in the folder, the newest')
+            [CompletionResult]::new('--keep', '--keep', [CompletionResultType]::ParameterName, 'Afterwards keep only so many backups of this server in the folder: the new one, and the newest before it')
             [CompletionResult]::new('--passphrase-file', '--passphrase-file', [CompletionResultType]::ParameterName, 'Encrypt it with the passphrase in this file; `-` is standard input')
             [CompletionResult]::new('--recipient', '--recipient', [CompletionResultType]::ParameterName, 'Encrypt it so that only the key of this age recipient opens it; repeated, the key of any of them')
             [CompletionResult]::new('--scratch', '--scratch', [CompletionResultType]::ParameterName, 'Where the copy lies until it is compressed; it takes as much room as the database [default: beside the database]')

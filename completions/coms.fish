@@ -146,7 +146,7 @@ complete -c coms -n "__fish_coms_using_subcommand export" -s q -l quiet -d 'Prin
 complete -c coms -n "__fish_coms_using_subcommand export" -s v -l verbose -d 'Print more; twice for everything'
 complete -c coms -n "__fish_coms_using_subcommand export" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c coms -n "__fish_coms_using_subcommand backup" -s o -l output -d 'Write this file, which must not be there yet; in a folder it is named for the server and the time; `-` is standard output' -r -F
-complete -c coms -n "__fish_coms_using_subcommand backup" -l keep -d 'Afterwards keep only so many backups of this server in the folder, the newest' -r
+complete -c coms -n "__fish_coms_using_subcommand backup" -l keep -d 'Afterwards keep only so many backups of this server in the folder: the new one, and the newest before it' -r
 complete -c coms -n "__fish_coms_using_subcommand backup" -l passphrase-file -d 'Encrypt it with the passphrase in this file; `-` is standard input' -r -F
 complete -c coms -n "__fish_coms_using_subcommand backup" -l recipient -d 'Encrypt it so that only the key of this age recipient opens it; repeated, the key of any of them' -r
 complete -c coms -n "__fish_coms_using_subcommand backup" -l scratch -d 'Where the copy lies until it is compressed; it takes as much room as the database [default: beside the database]' -r -F

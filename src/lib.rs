@@ -7,7 +7,7 @@
 //! server                                  HTTP, WebSocket, fan-out to connections
 //! channels                                what people do and may do; the writer
 //! storage  logchain  central  protocol    SQL | hashes and signatures | Central | wire types
-//! config  ids  keys  time  secret  telemetry  private_file  staged_file   what everyone may use
+//! config  ids  keys  time  secret  telemetry  printable  private_file  staged_file   what everyone may use
 //! ```
 //!
 //! `storage`, `logchain` and `protocol` do not know each other: `channels` brings them together.
@@ -19,6 +19,7 @@ pub mod config;
 pub mod ids;
 pub mod keys;
 pub mod logchain;
+pub mod printable;
 pub mod private_file;
 pub mod protocol;
 pub mod secret;

@@ -4,11 +4,13 @@ mod damaged;
 mod encrypted;
 mod goes_on;
 mod interrupted;
+mod kept;
 mod restored;
 mod under_load;
 mod written;
 
 use std::fs;
+use std::io::Read as _;
 
 use serde_json::Value;
 
@@ -60,6 +62,29 @@ fn names(home: &Home, part: &str) -> Vec<String> {
     names.retain(|name| name.contains(part));
     names.sort();
     names
+}
+
+/// Writes the backup `from` anew as `to`, its manifest changed.
+fn with_manifest(home: &Home, from: &str, to: &str, change: impl Fn(&mut Value)) {
+    let bytes = fs::read(home.join(from)).expect("a backup");
+    let mut old = tar::Archive::new(zstd::Decoder::new(bytes.as_slice()).expect("zstd"));
+    let mut new = tar::Builder::new(Vec::new());
+    for entry in old.entries().expect("a tar") {
+        let mut entry = entry.expect("an entry");
+        let mut header = entry.header().clone();
+        let mut text = Vec::new();
+        entry.read_to_end(&mut text).expect("its text");
+        if &*header.path_bytes() == b"manifest.json" {
+            let mut manifest = serde_json::from_slice(&text).expect("JSON");
+            change(&mut manifest);
+            text = serde_json::to_vec(&manifest).expect("JSON");
+        }
+        header.set_size(text.len() as u64);
+        header.set_cksum();
+        new.append(&header, text.as_slice()).expect("memory");
+    }
+    let tar = new.into_inner().expect("memory");
+    fs::write(home.join(to), zstd::encode_all(tar.as_slice(), 1).expect("memory")).expect("a file");
 }
 
 /// Moves a file from one home to another.

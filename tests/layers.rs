@@ -9,7 +9,18 @@ const LAYERS: [&[&str]; 5] = [
     &["server"],
     &["channels"],
     &["storage", "logchain", "central", "protocol"],
-    &["config", "ids", "keys", "time", "secret", "strict_json", "telemetry", "private_file", "staged_file"],
+    &[
+        "config",
+        "ids",
+        "keys",
+        "time",
+        "secret",
+        "strict_json",
+        "telemetry",
+        "printable",
+        "private_file",
+        "staged_file",
+    ],
 ];
 
 /// The lowest layer is one family: its modules may know each other.

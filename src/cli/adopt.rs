@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use super::json::json_line;
 use super::{CliError, Exit, Globals, SettingsArgs, printable};
 use crate::channels::{AdoptError, Adopter, Adoption};
 use crate::config::Identity;
@@ -55,7 +56,7 @@ impl Adopt {
         let mut stdout = io::stdout().lock();
         if self.json {
             let target = self.output.as_deref().unwrap_or(&self.file);
-            writeln!(stdout, "{}", as_json(adoption, target, kept))?;
+            writeln!(stdout, "{}", json_line(&as_json(adoption, target, kept))?)?;
         } else {
             write_text(&mut stdout, adoption)?;
         }

@@ -6,7 +6,9 @@
 
 mod copy;
 mod destination;
+mod file_name;
 mod protection;
+mod retention;
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::PathBuf;
@@ -17,13 +19,14 @@ use indicatif::HumanBytes;
 use self::copy::Copied;
 use self::destination::Destination;
 use self::protection::Protection;
+use self::retention::{New, Pruned};
 use super::archive::{ArchiveWriter, DATABASE, Digest, ENV, FileRecord, MANIFEST_VERSION, Manifest};
 use super::check_copy::{Checked, bytes_bar, check_copy};
 use super::database_argument::DatabaseArgs;
+use super::json::json_line;
 use super::stop_flag::Stop;
 use super::{CliError, Exit, Globals, printable};
 use crate::config::{EnvFile, Settings};
-use crate::keys::PublicKey;
 use crate::storage::SCHEMA;
 
 /// Make a backup of the database, a server running on it or not
@@ -36,7 +39,7 @@ pub(super) struct Backup {
     /// output
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
-    /// Afterwards keep only so many backups of this server in the folder, the newest
+    /// Afterwards keep only so many backups of this server in the folder: the new one, and the newest before it
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
     keep: Option<u32>,
     #[command(flatten)]
@@ -122,11 +125,16 @@ impl Backup {
         written.map_err(|error| destination.cannot_write(error))?;
         let (path, bytes) = destination.publish()?;
         let is_broken = checked.as_ref().is_some_and(Checked::is_broken);
-        let removed = match self.keep {
+        let pruned = match (self.keep, &path) {
             // The older ones may be the last that are sound.
-            Some(keep) if !is_broken => destination::prune(&self.output, &manifest, keep)?,
-            _ => Vec::new(),
+            (Some(keep), Some(path)) if !is_broken => {
+                let Manifest { server_id: server, created_at, .. } = &manifest;
+                retention::prune(&self.output, New { path, server, created_at: *created_at, lock }, keep)?
+            }
+            _ => Pruned::default(),
         };
+        pruned.warn(&manifest.server_id, globals);
+        let removed = pruned.removed;
         let written = Written { manifest, path, bytes, is_encrypted: lock.is_locked(), removed };
         self.report(&written, checked.as_ref(), globals)?;
         Ok(if is_broken { Exit::No } else { Exit::Done })
@@ -136,9 +144,7 @@ impl Backup {
         if self.no_check {
             return Ok(None);
         }
-        let key = PublicKey::from_bytes(&copied.public_key)
-            .map_err(|error| CliError::failed(format!("the database names no usable key: {error}")))?;
-        let checked = check_copy(copied.path(), key, globals, stop)?;
+        let checked = check_copy(copied.path(), copied.public_key, globals, stop)?;
         checked.tell(globals);
         if checked.is_broken() {
             globals.warn("the database is damaged; it is backed up as it is, and older backups are left alone");
@@ -158,7 +164,7 @@ impl Backup {
                 "breaks": checked.map(|checked| checked.breaks.listed()),
                 "removed": removed.iter().map(shown).collect::<Vec<_>>(),
             });
-            writeln!(io::stdout(), "{object}")?;
+            writeln!(io::stdout(), "{}", json_line(&object)?)?;
             return Ok(());
         }
         for gone in removed {
@@ -202,13 +208,13 @@ fn manifest(
     let database = FileRecord { name: DATABASE.to_owned(), bytes: copied.bytes, sha256: copied.digest(globals, stop)? };
     Ok(Manifest {
         format: MANIFEST_VERSION,
-        coms: env!("CARGO_PKG_VERSION").to_owned(),
+        coms: env!("CARGO_PKG_VERSION").into(),
         created_at: copied.at,
         server_id: copied.server_id.clone(),
-        public_key: hex::encode(copied.public_key),
+        public_key: copied.public_key,
         schema: SCHEMA,
         chain_length: copied.head.length,
-        chain_hash: copied.head.hash.to_string(),
+        chain_hash: copied.head.hash.into(),
         head: copied.signed.clone(),
         counts: copied.counts,
         faults: checked.map(|checked| checked.breaks.total()),

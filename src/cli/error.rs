@@ -136,9 +136,11 @@ pub(super) fn finish(result: Result<Exit, CliError>) -> ExitCode {
         Kind::Usage => 2,
         Kind::Failed => 3,
     };
-    // A configuration may have many faults, and each is a line of its own.
-    for line in format!("{:#}", error.cause).lines() {
-        print_line("\x1b[1;31m", "error: ", &line);
+    let print = |line: &dyn fmt::Display| print_line("\x1b[1;31m", "error: ", line);
+    match error.cause.downcast_ref::<Faults>() {
+        // A configuration may have many faults, and each is a line of its own.
+        Some(faults) => faults.iter().for_each(|fault| print(fault)),
+        None => print(&format_args!("{:#}", error.cause)),
     }
     for hint in &error.hints {
         print_line("\x1b[36m", "hint: ", hint);

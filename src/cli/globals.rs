@@ -6,6 +6,7 @@ use std::io::Write as _;
 use clap::{Args, ColorChoice};
 
 use crate::config::{LogConfig, LogLevel};
+use crate::printable::printable;
 
 /// What every command understands.
 #[derive(Debug, Clone, Args)]
@@ -71,9 +72,11 @@ impl Globals {
     }
 }
 
-/// One line for a person on standard error, its label in `color`.
+/// One line for a person on standard error, its label in `color`. Whatever the message quotes, it stays one line and does
+/// nothing to the terminal.
 pub(super) fn print_line(color: &str, label: &str, message: &dyn fmt::Display) {
     let reset = if color.is_empty() { "" } else { "\x1b[0m" };
     // Nobody is left to tell when standard error itself can't be written.
-    writeln!(anstream::stderr().lock(), "{color}{label}{reset}{message}").ok();
+    let message = message.to_string();
+    writeln!(anstream::stderr().lock(), "{color}{label}{reset}{}", printable(&message)).ok();
 }

@@ -16,9 +16,9 @@ mod export;
 mod first_run;
 mod globals;
 mod init;
+mod json;
 mod keygen;
 mod man;
-mod printable;
 mod restore;
 mod search;
 mod secret_argument;
@@ -36,9 +36,10 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 
 pub use error::{CliError, Exit};
 pub use globals::Globals;
-pub use printable::{Printable, printable};
 pub use secret_argument::SecretArgument;
 pub use settings::SettingsArgs;
+
+pub use crate::printable::printable;
 
 /// A Zync community server, and the tools to set it up, look after it and check it.
 #[derive(Debug, Parser)]

@@ -18,10 +18,11 @@ use self::known::Known;
 use self::place::Place;
 use self::report::{Outcome, Report};
 use self::source::{Source, SourceArgs};
-use super::archive::{ArchiveReader, Manifest};
+use super::archive::{ArchiveReader, Digest, Manifest};
 use super::check_copy::{Checked, bytes_bar, check_copy};
 use super::stop_flag::Stop;
 use super::{CliError, Exit, Globals, SettingsArgs, printable};
+use crate::channels::head_of;
 use crate::logchain::Head;
 use crate::staged_file::{Existing, StagedFile, beside};
 use crate::storage::{AsIs, Database, DatabaseLock, LockError, Opened, set_aside};
@@ -169,8 +170,7 @@ impl Restore {
         bar.finish_and_clear();
         stop.check()?;
         unpacked.map_err(|damage| source.explain(&damage))?;
-        let key = manifest.server_key().ok_or_else(|| CliError::failed("the manifest names no key"))?;
-        let checked = check_copy(staged.path(), key, globals, stop)?;
+        let checked = check_copy(staged.path(), manifest.public_key, globals, stop)?;
         Ok(Unpacked { staged, checked, _folder: folder })
     }
 
@@ -221,24 +221,34 @@ impl Restore {
     }
 }
 
-/// The database must be the one that the manifest speaks of.
+/// The database must be the one that the manifest describes, in all that the manifest says of it.
 fn check_manifest(database: &Database, manifest: &Manifest) -> Result<(), CliError> {
     let (id, key) = database.identity()?;
-    let length = database.last_index()?.map_or(0, |index| index.next().0);
-    let is_same = id.is_some_and(|id| id == manifest.server_id)
-        && key.map(hex::encode).as_ref() == Some(&manifest.public_key)
-        && length == manifest.chain_length;
-    let key = manifest.server_key();
-    let head = manifest.head.as_ref();
-    let is_signed = head.is_none_or(|head| {
-        head.head.length == manifest.chain_length
-            && head.head.hash.to_string() == manifest.chain_hash
-            && key.is_some_and(|key| head.is_signed_by(&key))
+    let head = head_of(database.head()?);
+    let counts = database.counts()?;
+    let signed = manifest.head.as_ref();
+    let is_signed = signed.is_none_or(|signed| {
+        signed.head == head && manifest.server_id.is(&signed.server_id) && signed.is_signed_by(&manifest.public_key)
     });
-    if is_same && is_signed {
+    let problem = if !id.is_some_and(|id| manifest.server_id.is(&id)) {
+        "its database is of another server than its manifest says".to_owned()
+    } else if key.as_ref() != Some(manifest.public_key.as_bytes()) {
+        "its database has another public key than its manifest says".to_owned()
+    } else if (head.length, Digest::from(head.hash)) != (manifest.chain_length, manifest.chain_hash) {
+        let (said, hash) = (manifest.chain_length, manifest.chain_hash);
+        format!(
+            "its manifest says {said} log entries up to {hash}, and its database has {} up to {}",
+            head.length, head.hash
+        )
+    } else if !is_signed {
+        "the signed head in its manifest is not that of its database".to_owned()
+    } else if counts != manifest.counts {
+        let (said, found) = (manifest.counts, counts);
+        format!("its manifest says it holds {said}, and its database holds {found}")
+    } else {
         return Ok(());
-    }
-    Err(CliError::failed("the backup contradicts itself: its manifest is not that of its database")
+    };
+    Err(CliError::failed(format!("the backup contradicts itself: {problem}"))
         .hint("somebody changed it after it was made; take another one"))
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use super::database_argument::DatabaseArgs;
+use super::json::json_line;
 use super::{CliError, Exit, Globals, printable};
 use crate::channels::{MAX_TERM_CHARS, MAX_TERMS, ParsedQuery, QueryError, moment, parse_query, shown_message};
 use crate::storage::{
@@ -137,8 +138,7 @@ impl Search {
         let mut out = io::BufWriter::new(io::stdout().lock());
         for message in &found.messages {
             if self.json {
-                serde_json::to_writer(&mut out, &shown_message(message.clone())).map_err(io::Error::from)?;
-                writeln!(out)?;
+                writeln!(out, "{}", json_line(&shown_message(message.clone()))?)?;
             } else {
                 writeln!(out, "{}", Line { message, marks, is_coloured: globals.colors_stdout() })?;
             }

@@ -4,6 +4,7 @@
 //! meanwhile makes the copy begin anew, and the writer waits for nothing. The write-ahead log can't be emptied as long, so
 //! only the copying happens under it; whatever takes longer is done with the copy.
 
+use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -32,6 +33,13 @@ pub struct Counts {
     pub messages: u64,
     /// Entries of the log chain.
     pub entries: u64,
+}
+
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { channels, members, messages, entries } = self;
+        write!(f, "{messages} messages in {channels} channels, {members} members, {entries} log entries")
+    }
 }
 
 impl Database {

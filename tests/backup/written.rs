@@ -61,43 +61,6 @@ fn nothing_that_is_there_is_replaced() {
 }
 
 #[test]
-fn a_folder_keeps_the_newest_of_this_server_and_everything_else() {
-    let home = home();
-    fs::create_dir(home.join("kept")).expect("a folder");
-    let others = [
-        "coms-ca0f4d71-20200101T000000Z.tar.zst.bak",
-        "coms-ca0f4d71-2020-01-01.tar.zst",
-        "coms-ca0f4d71-20200101T000000Z.zip",
-        "coms-00000000-20200101T000000Z.tar.zst",
-        "coms-ca0f4d71-20200101T000000Z-1.tar.zst",
-        "notes.tar.zst",
-    ];
-    let old = [
-        "coms-ca0f4d71-20200101T000000Z.tar.zst",
-        "coms-ca0f4d71-20200101T000000Z-2.tar.zst",
-        "coms-ca0f4d71-20200102T000000Z.tar.zst.age",
-    ];
-    for name in others.into_iter().chain(old) {
-        home.write(&format!("kept/{name}"), "");
-    }
-    // What a killed backup left goes as well.
-    home.write("kept/coms-ca0f4d71-20200103T000000Z.tar.zst.partial", "");
-    let first = json(&good(&home, &["backup", "-o", "kept", "--keep", "3", "--json"]));
-    let removed: Vec<_> = first["removed"].as_array().expect("a list").iter().map(|path| path.as_str()).collect();
-    assert_eq!(removed, [Some("kept/coms-ca0f4d71-20200101T000000Z.tar.zst")]);
-    for _ in 0..2 {
-        good(&home, &["-q", "backup", "-o", "kept", "--keep", "2"]);
-    }
-    let mut left: Vec<_> = fs::read_dir(home.join("kept"))
-        .expect("the folder")
-        .map(|entry| entry.expect("a file").file_name().into_string().expect("text"))
-        .collect();
-    left.retain(|name| !others.contains(&name.as_str()));
-    assert_eq!(left.len(), 2, "{left:?}");
-    assert!(left.iter().all(|name| name.starts_with("coms-ca0f4d71-20") && !name.contains("T000000Z")), "{left:?}");
-}
-
-#[test]
 fn a_pipe_takes_a_backup_too() {
     let home = home();
     let output = home.command(&["backup", "-o", "-"]).output().expect("it ends");

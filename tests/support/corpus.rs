@@ -24,8 +24,13 @@ pub(crate) struct Corpus {
 
 impl Corpus {
     pub(crate) fn create(path: &Path) -> Self {
+        Self::create_for(path, SERVER_ID)
+    }
+
+    /// One of the server with this id.
+    pub(crate) fn create_for(path: &Path, server_id: &str) -> Self {
         let mut store = WriteStore::open(path).expect("a new database");
-        let server: ServerId = SERVER_ID.parse().expect("a UUID");
+        let server: ServerId = server_id.parse().expect("a UUID");
         let key = signing_key();
         let start = Timestamp::from_unix_ms(START_MS);
         store.claim(&server, &key.public(), start).expect("it is nobody's");

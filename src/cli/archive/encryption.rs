@@ -49,6 +49,12 @@ impl Lock {
         !matches!(self, Self::Open)
     }
 
+    /// The inside of an encrypted file, if the passphrase that locks opens it.
+    pub(in crate::cli) fn open<R: BufRead>(&self, input: R) -> Option<impl Read + use<R>> {
+        let Self::Passphrase(passphrase) = self else { return None };
+        with_passphrase(Decryptor::new_buffered(input).ok()?, passphrase).ok()
+    }
+
     pub(super) fn seal<W: Write>(&self, out: W) -> io::Result<Sealed<W>> {
         let encryptor = match self {
             Self::Open => return Ok(Sealed::Open(out)),
@@ -70,16 +76,21 @@ impl Unlock {
     pub(in crate::cli) fn open<R: BufRead>(&self, input: R) -> Result<impl Read + use<R>, DecryptError> {
         let decryptor = Decryptor::new_buffered(input)?;
         match self {
-            Self::Passphrase(passphrase) => {
-                let mut identity = scrypt::Identity::new(secret_string(passphrase));
-                identity.set_max_work_factor(MAX_WORK_FACTOR);
-                decryptor.decrypt(std::iter::once(&identity as _))
-            }
+            Self::Passphrase(passphrase) => with_passphrase(decryptor, passphrase),
             Self::Identities(identities) => {
                 decryptor.decrypt(identities.iter().map(|identity| identity.as_ref() as &dyn Identity))
             }
         }
     }
+}
+
+fn with_passphrase<R: BufRead>(
+    decryptor: Decryptor<R>,
+    passphrase: &Secret,
+) -> Result<age::stream::StreamReader<R>, DecryptError> {
+    let mut identity = scrypt::Identity::new(secret_string(passphrase));
+    identity.set_max_work_factor(MAX_WORK_FACTOR);
+    decryptor.decrypt(std::iter::once(&identity as _))
 }
 
 impl<W: Write> Sealed<W> {

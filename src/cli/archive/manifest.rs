@@ -7,8 +7,10 @@ use sha2::Digest as _;
 use sha2::Sha256;
 
 use super::{DATABASE, ENV, MAX_SMALL_FILE_BYTES};
+use crate::ids::ServerId;
 use crate::keys::PublicKey;
-use crate::logchain::SignedHead;
+use crate::logchain::{EntryHash, SignedHead};
+use crate::printable::Untrusted;
 use crate::storage::Counts;
 use crate::time::Timestamp;
 
@@ -21,19 +23,19 @@ pub(in crate::cli) struct Manifest {
     /// [`MANIFEST_VERSION`]
     pub(in crate::cli) format: u32,
     /// The version of the program that wrote it.
-    pub(in crate::cli) coms: String,
+    pub(in crate::cli) coms: Untrusted,
     /// When it was made.
     pub(in crate::cli) created_at: Timestamp,
     /// Whose database it is.
-    pub(in crate::cli) server_id: String,
-    /// The key that signs its log, 64 hexadecimal digits.
-    pub(in crate::cli) public_key: String,
+    pub(in crate::cli) server_id: ServerId,
+    /// The key that signs its log.
+    pub(in crate::cli) public_key: PublicKey,
     /// The schema of the database.
     pub(in crate::cli) schema: usize,
     /// How many entries the log has.
     pub(in crate::cli) chain_length: u64,
-    /// The hash of the last entry in hex; 64 zeros for an empty log.
-    pub(in crate::cli) chain_hash: String,
+    /// The hash of the last entry; zeros for an empty log.
+    pub(in crate::cli) chain_hash: Digest,
     /// The server's signed word for that; absent if the backup was made without its secret key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(in crate::cli) head: Option<SignedHead>,
@@ -58,7 +60,7 @@ pub(in crate::cli) struct FileRecord {
 #[derive(Deserialize)]
 struct Origin {
     format: u32,
-    coms: String,
+    coms: Untrusted,
 }
 
 /// Why a manifest can't be used.
@@ -69,7 +71,7 @@ pub(super) enum ManifestError {
     #[error("its manifest makes no sense: {0}")]
     Nonsense(String),
     #[error("coms {coms} wrote it in format {format}, and this is coms {} that knows formats up to {MANIFEST_VERSION}", env!("CARGO_PKG_VERSION"))]
-    Newer { format: u32, coms: String },
+    Newer { format: u32, coms: Untrusted },
 }
 
 impl Manifest {
@@ -87,15 +89,7 @@ impl Manifest {
         if manifest.env().is_some_and(|env| env.bytes > MAX_SMALL_FILE_BYTES) {
             return Err(ManifestError::Nonsense("its configuration is too large".to_owned()));
         }
-        if manifest.server_id.is_empty() || manifest.server_key().is_none() {
-            return Err(ManifestError::Nonsense("it names no server or no usable key".to_owned()));
-        }
         Ok(manifest)
-    }
-
-    /// The key that signs the log.
-    pub(in crate::cli) fn server_key(&self) -> Option<PublicKey> {
-        PublicKey::from_hex(&self.public_key).ok()
     }
 
     /// The database.
@@ -117,6 +111,12 @@ impl Digest {
     /// Of these bytes.
     pub(in crate::cli) fn of(bytes: &[u8]) -> Self {
         Self::from(Sha256::new_with_prefix(bytes))
+    }
+}
+
+impl From<EntryHash> for Digest {
+    fn from(hash: EntryHash) -> Self {
+        Self(hash.0)
     }
 }
 

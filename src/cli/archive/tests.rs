@@ -4,6 +4,7 @@ use tar::{Builder, EntryType, Header};
 
 use super::*;
 use crate::keys::SigningKey;
+use crate::logchain::EntryHash;
 use crate::storage::Counts;
 use crate::time::Timestamp;
 
@@ -22,13 +23,13 @@ fn manifest(database: &[u8]) -> Manifest {
     };
     Manifest {
         format: MANIFEST_VERSION,
-        coms: "0.1.0".to_owned(),
+        coms: "0.1.0".into(),
         created_at: Timestamp::from_unix_ms(1_777_723_200_000),
-        server_id: "ca0f4d71-1d90-4fb3-9a8e-1cde09a6d95e".to_owned(),
-        public_key: SigningKey::from_seed(&[1; 32]).public().to_string(),
+        server_id: "ca0f4d71-1d90-4fb3-9a8e-1cde09a6d95e".parse().expect("a UUID"),
+        public_key: SigningKey::from_seed(&[1; 32]).public(),
         schema: 1,
         chain_length: 0,
-        chain_hash: "00".repeat(32),
+        chain_hash: EntryHash::ZERO.into(),
         head: None,
         counts: Counts { channels: 0, members: 0, messages: 0, entries: 0 },
         faults: Some(0),
@@ -129,6 +130,7 @@ fn hostile_archives_are_refused_in_one_line() {
     let many = changed("20000", "9000000000000000000");
     let up = changed("\"messages.db\"", "\"../messages.db\"");
     let newer = changed("\"format\":1", "\"format\":2");
+    let escape = changed("ca0f4d71-", "\\u001b[2Kca0f4d71-");
     let bad_sum = changed(&Digest::of(&database).to_string(), &"0".repeat(64));
     let manifest_of = |json: &[u8]| json.len() as u64;
     for (what, entries, said) in [
@@ -148,6 +150,7 @@ fn hostile_archives_are_refused_in_one_line() {
         ("name in manifest", vec![("manifest.json", Regular, manifest_of(&up), &up), data], "it lists the files"),
         ("newer", vec![("manifest.json", Regular, manifest_of(&newer), &newer), data], "too new"),
         ("sum", vec![("manifest.json", Regular, manifest_of(&bad_sum), &bad_sum), data], "SHA-256"),
+        ("no server", vec![("manifest.json", Regular, manifest_of(&escape), &escape), data], "not a UUID"),
         ("no JSON", vec![("manifest.json", Regular, 2, b"[]"), data], "can't be read"),
     ] {
         let refused = read(hostile(&entries).as_slice()).expect_err(what).to_string();

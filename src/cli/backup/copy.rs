@@ -13,6 +13,8 @@ use super::super::stop_flag::Stop;
 use super::super::{CliError, Globals, printable};
 use crate::channels::head_of;
 use crate::config::Settings;
+use crate::ids::ServerId;
+use crate::keys::PublicKey;
 use crate::logchain::{Head, SignedHead};
 use crate::staged_file::{StagedFile, beside};
 use crate::storage::{AsIs, Counts, Database, Opened};
@@ -31,8 +33,8 @@ pub(super) struct Copied {
     /// Never published: it is there as long as it is needed.
     staged: StagedFile,
     pub(super) bytes: u64,
-    pub(super) server_id: String,
-    pub(super) public_key: [u8; 32],
+    pub(super) server_id: ServerId,
+    pub(super) public_key: PublicKey,
     /// When that moment was.
     pub(super) at: Timestamp,
     pub(super) head: Head,
@@ -90,6 +92,11 @@ impl Copied {
         let counts = database.counts()?;
         drop(moment);
         let signed = sign(head, Some(&server_id), Some(public_key), settings);
+        let server_id = server_id.parse().map_err(|error| {
+            CliError::failed(format!("the server's id in the database is {error}: {}", printable(&server_id)))
+        })?;
+        let public_key = PublicKey::from_bytes(&public_key)
+            .map_err(|error| CliError::failed(format!("the database names no usable key: {error}")))?;
         if signed.is_none() {
             globals.say("the head is not signed: the secret key of the database's server is not configured");
         }

@@ -1,15 +1,17 @@
 //! Where a backup goes: a file, a dated one in a folder, or standard output.
 
-use std::fs::{self, DirEntry};
+use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::super::archive::Manifest;
 use super::super::{CliError, printable};
+use super::file_name::{FileName, MAX_NUMBER, Owner};
+use super::retention::files_in;
 use crate::staged_file::{Existing, StagedFile};
 
-/// How many backups of one second get names.
-const MAX_NUMBER: u32 = 99;
+/// How the name of a file ends that is being written.
+const PARTIAL: &str = ".partial";
 
 /// Backups that are there already are never replaced.
 pub(super) enum Destination {
@@ -76,83 +78,33 @@ pub(super) fn check(output: &Path) -> Result<(), CliError> {
     Err(CliError::failed(format!("cannot write the backup: the folder `{}` is not there", printable(&folder))))
 }
 
-/// Removes all but the `keep` newest backups of the manifest's server, and nothing whose name is not exactly that of one.
-pub(super) fn prune(folder: &Path, manifest: &Manifest, keep: u32) -> Result<Vec<PathBuf>, CliError> {
-    let failed = |error: io::Error, path: &Path| {
-        let path = path.display().to_string();
-        CliError::failed(format!("the backup is made, but cannot remove old ones in `{}`: {error}", printable(&path)))
-    };
-    let mut backups: Vec<_> = files_in(folder)
-        .map_err(|error| failed(error, folder))?
-        .filter_map(|entry| Some((age_in_name(entry.file_name().to_str()?, manifest)?, entry.path())))
-        .collect();
-    backups.sort();
-    backups.reverse();
-    let mut removed = Vec::new();
-    for (_, path) in backups.into_iter().skip(usize::try_from(keep).unwrap_or(usize::MAX)) {
-        fs::remove_file(&path).map_err(|error| failed(error, &path))?;
-        removed.push(path);
-    }
-    Ok(removed)
-}
-
-/// `coms-SERVER-TIME`, of which the first eight digits of the id tell servers apart that share a folder.
-fn stem(manifest: &Manifest) -> String {
-    let time: String = manifest.created_at.to_string().chars().filter(|c| !matches!(c, '-' | ':')).collect();
-    let seconds = time.split('.').next().unwrap_or_default();
-    format!("{}{seconds}Z", prefix(manifest))
-}
-
-fn prefix(manifest: &Manifest) -> String {
-    let id = manifest.server_id.to_lowercase();
-    format!("coms-{}-", id.chars().filter(char::is_ascii_hexdigit).take(8).collect::<String>())
-}
-
 fn free_name(folder: &Path, manifest: &Manifest, is_encrypted: bool) -> Result<PathBuf, CliError> {
-    let stem = stem(manifest);
-    let age = if is_encrypted { ".age" } else { "" };
+    let mut name = FileName::new(&manifest.server_id, manifest.created_at, is_encrypted);
     for number in 1..=MAX_NUMBER {
-        let number = if number == 1 { String::new() } else { format!("-{number}") };
-        let is_free = |ending| fs::symlink_metadata(folder.join(format!("{stem}{number}.tar.zst{ending}"))).is_err();
-        if ["", ".age", ".partial", ".age.partial"].into_iter().all(is_free) {
-            return Ok(folder.join(format!("{stem}{number}.tar.zst{age}")));
+        name.number = number;
+        let is_free = |is_encrypted| {
+            let taken = FileName { is_encrypted, ..name.clone() }.to_string();
+            [taken.clone(), taken + PARTIAL].iter().all(|name| fs::symlink_metadata(folder.join(name)).is_err())
+        };
+        if is_free(false) && is_free(true) {
+            return Ok(folder.join(name.to_string()));
         }
     }
     Err(CliError::failed(format!("no name is free in `{}`", printable(&folder.display().to_string()))))
 }
 
-/// The time and the number in the name of a backup of this server; `None` for any other name.
-fn age_in_name(name: &str, manifest: &Manifest) -> Option<(String, u32)> {
-    let rest = name.strip_prefix(&prefix(manifest))?;
-    let rest = rest.strip_suffix(".age").unwrap_or(rest).strip_suffix(".tar.zst")?;
-    let (time, number) = match rest.split_once('-') {
-        Some((time, number)) => (time, number.parse().ok().filter(|n| (2..=MAX_NUMBER).contains(n))?),
-        None => (rest, 1),
-    };
-    let shape = |(at, c): (usize, char)| match at {
-        8 => c == 'T',
-        15 => c == 'Z',
-        _ => c.is_ascii_digit(),
-    };
-    (time.len() == 16 && time.chars().enumerate().all(shape)).then(|| (time.to_owned(), number))
-}
-
-/// What backups left that were killed; those that are under way hold a lock.
+/// What backups of this server left that were killed; those that are under way hold a lock.
 fn clear_leftovers(folder: &Path, manifest: &Manifest) {
+    let owner = Owner::Server(manifest.server_id.uuid());
     let Ok(files) = files_in(folder) else { return };
     for entry in files {
         let name = entry.file_name();
-        let target = name.to_str().and_then(|name| name.strip_suffix(".partial"));
-        if let Some(target) = target.filter(|target| age_in_name(target, manifest).is_some()) {
+        let target = name.to_str().and_then(|name| name.strip_suffix(PARTIAL));
+        if let Some(target) = target.filter(|target| FileName::parse(target).is_some_and(|name| name.owner == owner)) {
             // To stage a file clears away what is left of it, and this one is dropped at once.
             StagedFile::for_target(&folder.join(target)).ok();
         }
     }
-}
-
-fn files_in(folder: &Path) -> io::Result<impl Iterator<Item = DirEntry> + use<>> {
-    let is_file = |entry: &DirEntry| entry.file_type().is_ok_and(|kind| kind.is_file());
-    Ok(fs::read_dir(folder)?.filter_map(Result::ok).filter(is_file))
 }
 
 fn cannot_write(path: &Path, error: &io::Error) -> CliError {

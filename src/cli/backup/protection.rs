@@ -78,8 +78,8 @@ impl Protection {
 /// Refuses to put the keys of one server beside the messages of another.
 pub(super) fn check_identity(settings: &Settings, copied: &Copied) -> Result<(), CliError> {
     let configured = settings.read::<PublicIdentity>()?;
-    let other_id = configured.server_id.filter(|id| !id.is(&copied.server_id));
-    let other_key = configured.public_key.filter(|key| *key.as_bytes() != copied.public_key);
+    let other_id = configured.server_id.filter(|id| !id.is(copied.server_id.as_str()));
+    let other_key = configured.public_key.filter(|key| *key != copied.public_key);
     match (other_id, other_key) {
         (None, None) => Ok(()),
         _ => {

@@ -5,6 +5,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::cli::json::json_line;
 use crate::ids::{MessageId, UserId};
 use crate::time::Timestamp;
 
@@ -31,7 +32,7 @@ impl Frame {
     pub(super) fn to_json_line(&self) -> String {
         let line = JsonLine { t: &self.t, request_id: self.request_id.as_deref(), d: &self.d };
         // A map with string keys and no number that JSON lacks always serializes.
-        serde_json::to_string(&line).unwrap_or_default()
+        json_line(&line).unwrap_or_default()
     }
 }
 

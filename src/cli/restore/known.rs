@@ -11,6 +11,7 @@ use super::shown;
 use crate::channels::head_of;
 use crate::ids::ChainIndex;
 use crate::logchain::Head;
+use crate::printable::Untrusted;
 use crate::storage::{AsIs, Database, Opened, StorageError};
 
 /// A head that somebody saw.
@@ -55,7 +56,7 @@ pub(super) fn all(
     }
     match Memory::open(state) {
         Ok(memory) => {
-            for (source, seen) in memory.of_server(&manifest.server_id) {
+            for (source, seen) in memory.of_server(manifest.server_id.as_str()) {
                 let Some(hash) = seen.entry_hash() else { continue };
                 let relation = relation(backup, head, Head { length: seen.length, hash })?;
                 let source = format!("what `coms verify-chain` remembers of {source}");
@@ -74,8 +75,8 @@ fn existing(backup: &Database, head: Head, manifest: &Manifest, target: &Path) -
     }
     let Opened::Coms(database) = AsIs::prepare(target)?.open()? else { return Err(Problem::Reference) };
     match database.identity()?.0 {
-        Some(id) if id.eq_ignore_ascii_case(&manifest.server_id) => {}
-        Some(id) => return Err(Problem::OtherServer(id)),
+        Some(id) if manifest.server_id.is(&id) => {}
+        Some(id) => return Err(Problem::OtherServer(id.into())),
         None => return Ok(None),
     }
     let Some(stored) = database.head()? else { return Ok(None) };
@@ -102,7 +103,7 @@ fn relation(backup: &Database, head: Head, seen: Head) -> Result<Relation, Stora
 #[derive(Debug, thiserror::Error)]
 enum Problem {
     #[error("it is the database of the server {0}")]
-    OtherServer(String),
+    OtherServer(Untrusted),
     #[error("it is a database of the Go reference server")]
     Reference,
     #[error("it can't be compared with the backup: {0}")]

@@ -71,14 +71,14 @@ impl Place {
     /// Refuses a backup of another server than the configured one.
     pub(super) fn check_identity(&self, manifest: &Manifest) -> Result<(), CliError> {
         let PublicIdentity { server_id, public_key } = self.settings.read()?;
-        if let Some(id) = server_id.filter(|id| !id.is(&manifest.server_id)) {
+        if let Some(id) = server_id.filter(|id| !id.is(manifest.server_id.as_str())) {
             let message =
                 format!("the backup is of the server {}, and SERVER_ID is {}", manifest.server_id, id.as_str());
             return Err(
                 CliError::usage(message).hint("take a backup of this server, or name its configuration with `-e FILE`")
             );
         }
-        if let Some(key) = public_key.filter(|key| key.to_string() != manifest.public_key) {
+        if let Some(key) = public_key.filter(|key| *key != manifest.public_key) {
             let message = format!(
                 "the log in the backup is signed with the key {}, and SERVER_PUBLIC_KEY is {key}",
                 manifest.public_key

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::super::archive::Manifest;
 use super::super::check_copy::Checked;
+use super::super::json::json_line;
 use super::super::printable;
 use super::known::{Known, Relation};
 use super::place::EnvState;
@@ -40,7 +41,7 @@ impl Report<'_> {
     pub(super) fn print(&self, as_json: bool) -> io::Result<()> {
         let mut out = io::stdout().lock();
         if as_json {
-            writeln!(out, "{}", self.json())?;
+            writeln!(out, "{}", json_line(&self.json())?)?;
         } else {
             for (label, text) in self.lines() {
                 writeln!(out, "{label:<10}{text}")?;
@@ -71,20 +72,14 @@ impl Report<'_> {
         let last = chain_length.checked_sub(1).map_or_else(|| "empty".to_owned(), |last| format!("entry {last}"));
         let signed = if self.manifest.head.is_some() { "signed" } else { "not signed" };
         let mut lines = vec![
-            ("backup", format!("{}, made {created_at} by coms {}", shown(self.file), printable(coms))),
-            ("server", format!("{}, public key {public_key}", printable(server_id))),
-            (
-                "holds",
-                format!(
-                    "{} messages in {} channels, {} members, {} log entries",
-                    counts.messages, counts.channels, counts.members, counts.entries
-                ),
-            ),
-            ("log ends", format!("{last}, hash {}, {signed}", printable(chain_hash))),
+            ("backup", format!("{}, made {created_at} by coms {coms}", shown(self.file))),
+            ("server", format!("{server_id}, public key {public_key}")),
+            ("holds", counts.to_string()),
+            ("log ends", format!("{last}, hash {chain_hash}, {signed}")),
             ("checks", self.checks()),
         ];
         lines.extend(self.known.iter().map(|known| ("known", known_line(known))));
-        lines.extend(self.problems.iter().map(|problem| ("unknown", problem.clone())));
+        lines.extend(self.problems.iter().map(|problem| ("unknown", printable(problem).to_string())));
         lines.push(("config", self.env_line()));
         lines.push(("result", self.outcome_line()));
         lines

@@ -8,6 +8,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use crate::channels::{auditor_token_hash, new_auditor_token};
+use crate::cli::json::json_line;
 use crate::cli::{CliError, Exit, Globals, SettingsArgs, printable};
 use crate::config::DatabaseConfig;
 use crate::storage::{Access, AuditorTokenRow, Database, WriteStore};
@@ -122,7 +123,7 @@ fn list(database: &Database, as_json: bool, now: Timestamp) -> Result<Exit, CliE
             let line = json!({
                 "name": name, "state": state, "created_at": created_at, "expires_at": expires_at, "revoked_at": revoked_at,
             });
-            writeln!(stdout, "{line}")?;
+            writeln!(stdout, "{}", json_line(&line)?)?;
         } else {
             let until = expires_at.map_or_else(|| "until revoked".to_owned(), |end| format!("until {end}"));
             writeln!(stdout, "{state:8} {} since {created_at} {until}", printable(&name))?;

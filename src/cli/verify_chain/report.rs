@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use serde::Serialize;
 
+use crate::cli::json::json_line;
 use crate::cli::{CliError, Globals, printable};
 use crate::logchain::{Break, Breaks};
 use crate::time::Timestamp;
@@ -136,8 +137,7 @@ impl Report {
     pub(super) fn print(&self, json: bool, globals: &Globals) -> Result<(), CliError> {
         let mut stdout = io::stdout().lock();
         if json {
-            serde_json::to_writer(&mut stdout, self).map_err(io::Error::from)?;
-            writeln!(stdout)?;
+            writeln!(stdout, "{}", json_line(self)?)?;
         } else {
             self.print_text(&mut stdout, globals)?;
         }

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
-use crate::cli::printable::acts_on_terminal;
+use crate::printable::acts_on_terminal;
 
 /// Text for any place in a page, inside quotes too. Characters that nobody sees, or that turn the direction of the text
 /// around them, are shown by their code points.

@@ -1,7 +1,50 @@
-//! Text of others, made safe to print: a message can neither move the cursor, nor recolour the terminal, nor reorder what
-//! stands around it.
+//! Text from files, servers and other people, escaped before it is printed: it can neither move the cursor, nor recolour
+//! the terminal, nor reorder the text around it.
 
 use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Text from a file, a server or another person. `Display` escapes it, so that it can't be printed raw by mistake; only
+/// [`Untrusted::raw`] gives the text as it came. In JSON it stays as it is.
+#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Untrusted(String);
+
+impl Untrusted {
+    /// The text as it came: to compare, to store, to send, never to print.
+    pub fn raw(&self) -> &str {
+        &self.0
+    }
+
+    /// The lines of it, each escaped when it is printed.
+    pub fn lines(&self) -> impl Iterator<Item = Printable<'_>> {
+        self.0.split('\n').map(printable)
+    }
+
+    /// Whether there is no text.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl<T: Into<String>> From<T> for Untrusted {
+    fn from(text: T) -> Self {
+        Self(text.into())
+    }
+}
+
+impl fmt::Display for Untrusted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        printable(&self.0).fmt(f)
+    }
+}
+
+impl fmt::Debug for Untrusted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{self}\"")
+    }
+}
 
 /// Shows `text` with every character escaped that a terminal would act on rather than show: controls, separators of
 /// lines, and the marks that change the direction of text. Everything else, emoji sequences included, stays as it is.
@@ -38,7 +81,7 @@ impl fmt::Display for Printable<'_> {
 /// Controls (ESC, and C1 with its one-character CSI), the two Unicode line breaks, the bidirectional marks, embeddings,
 /// overrides and isolates of UAX #9, the deprecated format characters, the byte order mark, interlinear annotations, and
 /// the invisible tag characters.
-pub(super) fn acts_on_terminal(character: char) -> bool {
+pub(crate) fn acts_on_terminal(character: char) -> bool {
     character.is_control()
         || matches!(
             character,
@@ -76,7 +119,12 @@ mod tests {
     proptest! {
         #[test]
         fn nothing_that_acts_is_left(text in any::<String>()) {
-            prop_assert!(!printable(&text).to_string().contains(acts_on_terminal));
+            let shown = Untrusted::from(text.clone());
+            let printed = format!("{shown} {shown:?}");
+            prop_assert!(!printed.contains(acts_on_terminal));
+            prop_assert_eq!(shown.to_string(), printable(&text).to_string());
+            prop_assert_eq!(printable(&shown.to_string()).to_string(), shown.to_string(), "escaped twice is escaped once");
+            prop_assert_eq!(shown.raw(), text);
         }
     }
 }
