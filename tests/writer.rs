@@ -38,7 +38,7 @@ fn vandalize(path: &Path) {
 
 fn create(number: u32) -> Command<u32> {
     let create = Create { channel_id: "general".into(), content: format!("number {number}"), client_id: None };
-    Command { user_id: person(1), action: Action::Create(create), reply: number }
+    Command { user_id: person(1), action: Action::Create(create), reply: number, reply_bytes: 0 }
 }
 
 /// A writer for the database at `path`, and what it tells.
@@ -66,14 +66,16 @@ async fn after_a_failure_everything_is_refused_and_nothing_goes_on() {
     let (commands, mut state) = (writer.commands(), writer.state());
     let next = || outcomes.recv_timeout(DEADLINE).expect("an answer");
 
-    commands.send(create(1)).await.expect("a place in the queue");
+    commands.try_send(create(1)).expect("a place in the queue");
     assert!(matches!(next().answer, Answer::Created { .. }));
 
     vandalize(&path);
     let mut accepted = Vec::new();
     for number in 2..MANY {
         // Those that come too late find the queue closed.
-        let Ok(()) = commands.send(create(number)).await else { break };
+        let command = create(number);
+        let Some(slot) = commands.clone().reserve(&command).await else { break };
+        slot.send(command);
         accepted.push(number);
     }
     in_time("the failure", state.wait_for(|state| matches!(state, WriterState::Failed(_)))).await.expect("a state");
@@ -107,7 +109,7 @@ async fn creates_are_forgotten_after_a_day_whatever_the_clock_says() {
             let mut command = create(number);
             let Action::Create(create) = &mut command.action else { panic!("a create") };
             create.client_id = Some(uuid::Uuid::from_u128(u128::from(number) << 96 | 1));
-            commands.send(command).await.expect("a place in the queue");
+            commands.try_send(command).expect("a place in the queue");
         }
         let stored = |outcome: Outcome<u32>| match outcome.answer {
             Answer::Created { chain_index, .. } => chain_index,
@@ -134,7 +136,7 @@ async fn creates_are_forgotten_after_a_day_whatever_the_clock_says() {
     assert!((SOME..SOME + SOME / 2 + 100).contains(&recognized(&path)), "{}", recognized(&path));
     let (writer, outcomes) = start(&path, Clock::system());
     let again = Command { reply: 0, ..create(0) };
-    writer.commands().send(again).await.expect("a place in the queue");
+    writer.commands().try_send(again).expect("a place in the queue");
     let Answer::Created { chain_index, .. } = outcomes.recv_timeout(DEADLINE).expect("an answer").answer else {
         panic!("it is stored")
     };

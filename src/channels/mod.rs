@@ -25,4 +25,6 @@ pub use moment::moment;
 pub use query::{MAX_TERM_CHARS, MAX_TERMS, ParsedQuery, QueryError, parse_query};
 pub use reading::{Reading, shown_message};
 pub use stored_chain::{entry_of, head_of, row_of};
-pub use writer::{Command, Outcome, Outlet, Writer, WriterOptions, WriterState};
+pub use writer::{
+    Command, CommandQueue, NotQueued, Outcome, Outlet, QueueSlot, WeakCommandQueue, Writer, WriterOptions, WriterState,
+};

@@ -4,13 +4,15 @@
 //! shown to anyone and requests answered. What was acknowledged or shown survives a crash and a power cut, and no two
 //! entries are ever signed for one index: a batch that fails leaves the chain where it was.
 
+mod queue;
 mod work;
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 
+use self::queue::command_queue;
 use self::work::Work;
 use super::directory::Directory;
 use crate::ids::UserId;
@@ -18,6 +20,8 @@ use crate::logchain::{Head, SigningKey};
 use crate::protocol::{Action, Answer, EventBody};
 use crate::storage::{StorageError, WriteStore};
 use crate::time::Clock;
+
+pub use self::queue::{CommandQueue, NotQueued, QueueSlot, WeakCommandQueue};
 
 /// An action of somebody, and where its answer goes.
 #[derive(Debug)]
@@ -28,6 +32,8 @@ pub struct Command<R> {
     pub action: Action,
     /// Where the answer goes; the writer only carries it.
     pub reply: R,
+    /// How many bytes of text `reply` holds, for the queue's bound.
+    pub reply_bytes: usize,
 }
 
 /// What came of a command.
@@ -66,13 +72,13 @@ pub struct WriterOptions {
     pub directory: Arc<Directory>,
     /// Gives entries their times.
     pub clock: Clock,
-    /// How many commands may wait.
+    /// How many commands may wait, and so how many bytes: 4 KiB for each.
     pub max_pending: usize,
 }
 
 /// The running writer.
 pub struct Writer<R> {
-    commands: mpsc::Sender<Command<R>>,
+    commands: CommandQueue<R>,
     state: watch::Receiver<WriterState>,
     thread: JoinHandle<()>,
 }
@@ -80,7 +86,7 @@ pub struct Writer<R> {
 impl<R: Send + 'static> Writer<R> {
     /// Starts the writer on its thread. Must be called within a Tokio runtime.
     pub fn start(store: WriteStore, options: WriterOptions, outlet: impl Outlet<R>) -> Result<Self, StorageError> {
-        let (commands, pending) = mpsc::channel(options.max_pending);
+        let (commands, pending) = command_queue(options.max_pending);
         let (state_sender, state) = watch::channel(WriterState::Ready);
         let work = Work::new(store, options, outlet, state_sender)?;
         let runtime = tokio::runtime::Handle::current();
@@ -92,7 +98,7 @@ impl<R: Send + 'static> Writer<R> {
     }
 
     /// Where commands are sent.
-    pub fn commands(&self) -> mpsc::Sender<Command<R>> {
+    pub fn commands(&self) -> CommandQueue<R> {
         self.commands.clone()
     }
 

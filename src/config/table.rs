@@ -265,7 +265,7 @@ settings! {
     MAX_QUEUE_BYTES: Kind::Whole { min: 65_536, max: 268_435_456 }, Is("524288"), Bounds,
         "What may wait for one connection; a slower one closes with 1013.", unit("bytes");
     MAX_PENDING_COMMANDS: Kind::Whole { min: 1, max: 1_000_000 }, Is("4096"), Bounds,
-        "What may wait for the writer of the database.", unit("commands");
+        "What may wait for the writer of the database, with 4 KiB for each.", unit("commands");
     DRAIN_TIMEOUT_SECS: Kind::Whole { min: 1, max: 600 }, Is("10"), Bounds,
         "How long a server that is told to stop lets connections finish.", unit("seconds");
 }

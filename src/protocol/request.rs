@@ -52,6 +52,17 @@ pub enum Action {
     Delete(Delete),
 }
 
+impl Action {
+    /// How many bytes of text it holds.
+    pub fn text_bytes(&self) -> usize {
+        match self {
+            Self::Create(create) => create.channel_id.as_str().len() + create.content.len(),
+            Self::Edit(edit) => edit.content.len(),
+            Self::Delete(_) => 0,
+        }
+    }
+}
+
 /// A new message.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Create {

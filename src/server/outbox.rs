@@ -16,6 +16,8 @@ pub(super) struct Outbox {
     pub(super) filled: Notify,
     /// How many commands of this connection the writer has not answered yet.
     unanswered: AtomicUsize,
+    /// How many bytes their answers will take at least.
+    unanswered_bytes: AtomicUsize,
 }
 
 #[derive(Debug, Default)]
@@ -33,14 +35,20 @@ pub(super) struct Queued {
 }
 
 impl Outbox {
-    /// Counts a command that was sent to the writer.
-    pub(super) fn expect_answer(&self) {
+    /// Counts a command that was sent to the writer, and the bytes that its answer will take at least.
+    pub(super) fn expect_answer(&self, bytes: usize) {
         self.unanswered.fetch_add(1, Ordering::Relaxed);
+        self.unanswered_bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
     /// Takes that back: the writer did not get it.
-    pub(super) fn cancel_answer(&self) {
-        self.unanswered.fetch_sub(1, Ordering::Release);
+    pub(super) fn cancel_answer(&self, bytes: usize) {
+        self.count_answers(1, bytes);
+    }
+
+    fn count_answers(&self, answers: usize, bytes: usize) {
+        self.unanswered_bytes.fetch_sub(bytes, Ordering::Relaxed);
+        self.unanswered.fetch_sub(answers, Ordering::Release);
     }
 
     /// How many answers of the writer are still to come.
@@ -48,10 +56,11 @@ impl Outbox {
         self.unanswered.load(Ordering::Acquire)
     }
 
-    /// Puts in the writer's answers to `answers` commands: they follow the events before `after`.
-    pub(super) fn put_answers(&self, after: u64, frames: Vec<u8>, answers: usize) {
+    /// Puts in the writer's answers to `answers` commands, of which `bytes` were expected: they follow the events before
+    /// `after`.
+    pub(super) fn put_answers(&self, after: u64, frames: Vec<u8>, answers: usize, bytes: usize) {
         self.put(Some(after), frames);
-        self.unanswered.fetch_sub(answers, Ordering::Release);
+        self.count_answers(answers, bytes);
         self.filled.notify_one();
     }
 
@@ -73,9 +82,9 @@ impl Outbox {
         std::mem::take(&mut queue.frames)
     }
 
-    /// How many bytes wait.
+    /// How many bytes wait, or will wait when the writer has answered.
     pub(super) fn bytes(&self) -> usize {
-        self.queue().bytes
+        self.queue().bytes + self.unanswered_bytes.load(Ordering::Relaxed)
     }
 
     fn put(&self, after: Option<u64>, frames: Vec<u8>) {

@@ -30,6 +30,8 @@ struct Answers {
     outbox: Arc<Outbox>,
     frames: Vec<u8>,
     count: usize,
+    /// The bytes that were expected of them.
+    expected: usize,
 }
 
 impl Outlet<ReplyTo> for Publisher {
@@ -49,18 +51,19 @@ impl Outlet<ReplyTo> for Publisher {
             frame_text::answer(&mut text, &answer, &reply.request_id, now);
             let at = answers.iter().position(|one| Arc::ptr_eq(&one.outbox, &reply.outbox));
             let at = at.unwrap_or_else(|| {
-                answers.push(Answers { outbox: reply.outbox, frames: Vec::new(), count: 0 });
+                answers.push(Answers { outbox: reply.outbox, frames: Vec::new(), count: 0, expected: 0 });
                 answers.len() - 1
             });
             if let Some(answers) = answers.get_mut(at) {
                 write_text(&mut answers.frames, &text);
                 answers.count += 1;
+                answers.expected += reply.request_id.len();
             }
         }
         let after = self.hub.append(&events, Some(head), Urgency::Message);
         // Answers first: a connection that is woken for its answer then finds the events there, and the other way round.
         for answers in answers {
-            answers.outbox.put_answers(after, answers.frames, answers.count);
+            answers.outbox.put_answers(after, answers.frames, answers.count, answers.expected);
         }
         self.hub.wake();
     }

@@ -8,8 +8,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc::OwnedPermit;
-use tokio::sync::mpsc::error::{SendError, TrySendError};
 use tokio::time::Instant;
 
 use super::frame::write_text;
@@ -18,7 +16,7 @@ use super::outbox::Outbox;
 use super::publisher::ReplyTo;
 use super::shared::Shared;
 use crate::central::Claims;
-use crate::channels::Command;
+use crate::channels::{Command, NotQueued, QueueSlot};
 use crate::config::SessionExpiry;
 use crate::ids::UserId;
 use crate::protocol::{Action, Answer, Envelope, Event, Reason, Refusal, Request, Typing, frame_text};
@@ -48,12 +46,12 @@ enum Job {
     /// An answer is being found.
     Answer(Pin<Box<dyn Future<Output = Answer> + Send>>, Box<str>),
     /// The writer's queue is full; a place in it is waited for.
-    Place(Pin<Box<PlaceInQueue>>, Action, Box<str>),
+    Place(Pin<Box<PlaceInQueue>>, Command<ReplyTo>),
     /// A new token is being checked.
     Renewal(Pin<Box<dyn Future<Output = Option<Claims>> + Send>>, Box<str>),
 }
 
-type PlaceInQueue = dyn Future<Output = Result<OwnedPermit<Command<ReplyTo>>, SendError<()>>> + Send;
+type PlaceInQueue = dyn Future<Output = Option<QueueSlot<ReplyTo>>> + Send;
 
 impl Session {
     pub(super) fn new(claims: Claims, shared: Arc<Shared>, outbox: Arc<Outbox>) -> Self {
@@ -100,13 +98,13 @@ impl Session {
             }
             Some(Job::Place(future, ..)) => {
                 let place = future.await;
-                if let Some(Job::Place(_, action, request_id)) = self.job.take() {
+                if let Some(Job::Place(_, command)) = self.job.take() {
                     match place {
-                        Ok(place) => {
-                            self.outbox.expect_answer();
-                            place.send(self.to_command(action, request_id));
+                        Some(place) => {
+                            self.outbox.expect_answer(command.reply_bytes);
+                            place.send(command);
                         }
-                        Err(_) => self.refuse_stopping(&request_id),
+                        None => self.refuse_stopping(&command.reply.request_id),
                     }
                 }
             }
@@ -159,24 +157,26 @@ impl Session {
 
     fn command(&mut self, action: Action, request_id: Box<str>) {
         let Some(commands) = self.shared.commands.upgrade() else { return self.refuse_stopping(&request_id) };
-        self.outbox.expect_answer();
-        match commands.try_send(self.to_command(action, request_id)) {
+        let command = self.to_command(action, request_id);
+        let answer_bytes = command.reply_bytes;
+        self.outbox.expect_answer(answer_bytes);
+        match commands.try_send(command) {
             Ok(()) => {}
-            Err(TrySendError::Full(command)) => {
-                self.outbox.cancel_answer();
-                let place = Box::pin(commands.reserve_owned());
-                self.job = Some(Job::Place(place, command.action, command.reply.request_id));
+            Err(NotQueued::Full(command)) => {
+                self.outbox.cancel_answer(answer_bytes);
+                self.job = Some(Job::Place(Box::pin(commands.reserve(&command)), command));
             }
-            Err(TrySendError::Closed(command)) => {
-                self.outbox.cancel_answer();
+            Err(NotQueued::Closed(command)) => {
+                self.outbox.cancel_answer(answer_bytes);
                 self.refuse_stopping(&command.reply.request_id);
             }
         }
     }
 
     fn to_command(&self, action: Action, request_id: Box<str>) -> Command<ReplyTo> {
+        let reply_bytes = request_id.len();
         let reply = ReplyTo { outbox: self.outbox.clone(), request_id };
-        Command { user_id: self.claims.user_id, action, reply }
+        Command { user_id: self.claims.user_id, action, reply, reply_bytes }
     }
 
     fn typing(&self, typing: &Typing) {

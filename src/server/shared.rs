@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -15,7 +15,7 @@ use super::presence::Presence;
 use super::publisher::ReplyTo;
 use super::signed_heads::SignedHeads;
 use crate::central::{CentralState, Claims, TokenError, TokenVerifier};
-use crate::channels::{Command, Directory, Reading, WriterState};
+use crate::channels::{Directory, Reading, WeakCommandQueue, WriterState};
 use crate::config::{Bounds, Features, Origins, SessionExpiry};
 use crate::ids::ServerId;
 use crate::keys::SigningKey;
@@ -59,7 +59,7 @@ pub(super) struct Shared {
     pub(super) log_streams: LogStreams,
     pub(super) signed_heads: SignedHeads,
     /// Weak, so that the writer ends when the server lets go of it, whatever connections still do.
-    pub(super) commands: mpsc::WeakSender<Command<ReplyTo>>,
+    pub(super) commands: WeakCommandQueue<ReplyTo>,
     pub(super) writer: watch::Receiver<WriterState>,
     /// True from the moment in which the server begins to stop.
     pub(super) draining: watch::Sender<bool>,

@@ -163,3 +163,52 @@ async fn requests_under_way_are_bounded_and_the_rest_waits_unread() {
     let mut ada = server.connect(person(1)).await;
     ada.post("after them").await;
 }
+
+/// A create whose id, which its answer has too, is nearly as long as a frame can be.
+fn create_with_a_long_id() -> Vec<u8> {
+    let d = json!({ "channel_id": "general", "content": "wait" });
+    masked(FIN | TEXT, json!({ "t": CREATE, "id": "x".repeat(60_000), "d": d }).to_string().as_bytes())
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn what_waits_for_the_writer_is_bounded_in_bytes() {
+    const CONNECTIONS: u8 = 16;
+    let mut site = Site::new().await;
+    site.set("MAX_PENDING_COMMANDS", "512");
+    // What may wait for one connection is not what bounds it here.
+    site.set("MAX_QUEUE_BYTES", "67108864");
+    let server = site.serve().await;
+    let mut clients = Vec::new();
+    for number in 0..CONNECTIONS {
+        let stream = narrow(&server.address).await;
+        clients.push(RawClient::over(stream, &server.address, &site.token(person(number))).await);
+    }
+    let frame = create_with_a_long_id();
+    let held = Hold::take(&site.database());
+    let before = memory_kib(&server);
+    // All at once: the writer waits for five seconds only.
+    let floods = clients.iter_mut().map(|client| client.flood(&frame, 400));
+    let sent: usize = futures_util::future::join_all(floods).await.into_iter().sum();
+    let grown = memory_kib(&server).saturating_sub(before);
+    drop(held);
+    assert!(grown < 16 * 1024, "{grown} KiB for {sent} commands");
+    drop(clients);
+    site.connect(&server, person(100)).await.post("after them").await;
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn answers_to_come_count_as_bytes_that_wait_for_their_connection() {
+    let mut site = Site::new().await;
+    site.set("MAX_QUEUE_BYTES", "65536");
+    let server = site.serve().await;
+    let stream = narrow(&server.address).await;
+    let mut client = RawClient::over(stream, &server.address, &site.token(person(1))).await;
+    let held = Hold::take(&site.database());
+    let before = memory_kib(&server);
+    let sent = client.flood(&create_with_a_long_id(), 800).await;
+    let grown = memory_kib(&server).saturating_sub(before);
+    drop(held);
+    assert!(grown < 4 * 1024, "{grown} KiB for {sent} commands");
+}

@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 
+use super::queue::PendingCommands;
 use super::{Command, Outcome, Outlet, WriterOptions, WriterState};
 use crate::channels::decide::{Decision, decide};
 use crate::channels::stored_chain::{head_of, row_of};
@@ -16,7 +17,7 @@ use crate::time::Timestamp;
 /// The most commands that share a transaction; more would make the first ones wait.
 const MAX_BATCH: usize = 512;
 
-/// The most bytes of text of a batch, but for its last command: connections get a batch as a whole.
+/// The most bytes of a batch, but for its last command: connections get a batch as a whole.
 const MAX_BATCH_BYTES: usize = 512 * 1024;
 
 /// When a client may try again after the disk was full.
@@ -83,7 +84,7 @@ impl<O> Work<O> {
     }
 
     /// Works until all senders of commands are gone, or until storage fails.
-    pub(super) fn run<R>(mut self, runtime: &tokio::runtime::Handle, mut pending: mpsc::Receiver<Command<R>>)
+    pub(super) fn run<R>(mut self, runtime: &tokio::runtime::Handle, mut pending: PendingCommands<R>)
     where
         O: Outlet<R>,
     {
@@ -96,12 +97,12 @@ impl<O> Work<O> {
                     Waited::Closed => break,
                 }
             }
-            let mut bytes = 0;
+            let mut bytes = batch.iter().map(Command::bytes).sum::<usize>();
             while batch.len() < MAX_BATCH
                 && bytes < MAX_BATCH_BYTES
-                && let Ok(command) = pending.try_recv()
+                && let Some(command) = pending.try_recv()
             {
-                bytes += text_bytes(&command.action);
+                bytes += command.bytes();
                 batch.push(command);
             }
             let goes_on = batch.is_empty() || self.write(std::mem::take(&mut batch));
@@ -126,7 +127,7 @@ impl<O> Work<O> {
     }
 
     /// Refuses whatever waits, and whatever is still being sent.
-    fn refuse_pending<R>(&mut self, mut pending: mpsc::Receiver<Command<R>>)
+    fn refuse_pending<R>(&mut self, mut pending: PendingCommands<R>)
     where
         O: Outlet<R>,
     {
@@ -148,7 +149,7 @@ impl<O> Work<O> {
     }
 
     /// Waits for a command, at most until something is due.
-    fn wait<R>(&self, runtime: &tokio::runtime::Handle, pending: &mut mpsc::Receiver<Command<R>>) -> Waited<R> {
+    fn wait<R>(&self, runtime: &tokio::runtime::Handle, pending: &mut PendingCommands<R>) -> Waited<R> {
         let probe = self.is_unavailable().then(|| Instant::now() + PROBE_INTERVAL);
         let received = match probe.into_iter().chain(self.wipe_due).min() {
             None => pending.blocking_recv(),
@@ -198,7 +199,7 @@ impl<O> Work<O> {
         let (mut tip, mut results) = (self.tip, Vec::new());
         let now = self.now();
         self.store.begin()?;
-        for Command { user_id, action, reply } in commands {
+        for Command { user_id, action, reply, .. } in commands {
             replies.push(reply);
             results.push(self.carry_out(user_id, action, now, &mut tip)?);
         }
@@ -343,12 +344,4 @@ enum Waited<R> {
     Command(Box<Command<R>>),
     Due,
     Closed,
-}
-
-fn text_bytes(action: &Action) -> usize {
-    match action {
-        Action::Create(create) => create.content.len(),
-        Action::Edit(edit) => edit.content.len(),
-        Action::Delete(_) => 0,
-    }
 }
