@@ -39,6 +39,8 @@ mod search;
 #[cfg(unix)]
 mod start;
 mod support;
+#[cfg(target_os = "linux")]
+mod verdicts;
 mod verify_chain;
 #[cfg(unix)]
 mod wizard;

@@ -44,12 +44,12 @@ impl Adopt {
             None => adopter.in_place(&self.file).map(|(adoption, kept)| (adoption, Some(kept))),
         };
         let (adoption, kept) = done.map_err(|error| explain(&error))?;
-        self.report(&adoption, kept.as_deref())?;
+        let printed = self.report(&adoption, kept.as_deref());
         if let Some(kept) = kept {
             globals.say(format_args!("the old database is kept as `{}`", kept.display()));
             globals.say("it still holds what was deleted: remove it when you do not need it any more");
         }
-        Ok(Exit::Done)
+        Ok(Exit::Done.printed(printed))
     }
 
     fn report(&self, adoption: &Adoption, kept: Option<&Path>) -> io::Result<()> {

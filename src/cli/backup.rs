@@ -122,7 +122,7 @@ impl Backup {
         });
         // Whatever the failure looks like in the middle of a stream: the person wanted it to stop.
         stop.check()?;
-        written.map_err(|error| destination.cannot_write(error))?;
+        written.map_err(|error| destination.cannot_write(&error))?;
         let (path, bytes) = destination.publish()?;
         let is_broken = checked.as_ref().is_some_and(Checked::is_broken);
         let pruned = match (self.keep, &path) {
@@ -136,8 +136,8 @@ impl Backup {
         pruned.warn(&manifest.server_id, globals);
         let removed = pruned.removed;
         let written = Written { manifest, path, bytes, is_encrypted: lock.is_locked(), removed };
-        self.report(&written, checked.as_ref(), globals)?;
-        Ok(if is_broken { Exit::No } else { Exit::Done })
+        let exit = if is_broken { Exit::No } else { Exit::Done };
+        Ok(exit.printed(self.report(&written, checked.as_ref(), globals)))
     }
 
     fn check(&self, copied: &Copied, globals: &Globals, stop: &Stop) -> Result<Option<Checked>, CliError> {
@@ -152,7 +152,7 @@ impl Backup {
         Ok(Some(checked))
     }
 
-    fn report(&self, written: &Written, checked: Option<&Checked>, globals: &Globals) -> Result<(), CliError> {
+    fn report(&self, written: &Written, checked: Option<&Checked>, globals: &Globals) -> io::Result<()> {
         let Written { manifest, path, bytes, is_encrypted, removed } = written;
         let shown = |path: &PathBuf| path.display().to_string();
         if self.json {
@@ -164,8 +164,7 @@ impl Backup {
                 "breaks": checked.map(|checked| checked.breaks.listed()),
                 "removed": removed.iter().map(shown).collect::<Vec<_>>(),
             });
-            writeln!(io::stdout(), "{}", json_line(&object)?)?;
-            return Ok(());
+            return writeln!(io::stdout(), "{}", json_line(&object)?);
         }
         for gone in removed {
             globals.say(format_args!("removed `{}`", printable(&shown(gone))));
@@ -189,8 +188,7 @@ impl Backup {
             counts.entries,
             HumanBytes(*bytes),
             if *is_encrypted { ", encrypted" } else { "" },
-        )?;
-        Ok(())
+        )
     }
 }
 

@@ -17,6 +17,20 @@ pub enum Exit {
     No,
 }
 
+impl Exit {
+    /// The exit code after printing: what was found or done decides it, whether or not anybody could read the text about
+    /// it. A reader that went away is no fault; anything else that kept the text from being written is said.
+    #[must_use]
+    pub(super) fn printed(self, printed: io::Result<()>) -> Self {
+        if let Err(error) = printed
+            && error.kind() != io::ErrorKind::BrokenPipe
+        {
+            print_line("\x1b[1;31m", "error: ", &format_args!("cannot write to standard output: {error}"));
+        }
+        self
+    }
+}
+
 /// What kind of failure it was; it decides the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -123,7 +137,8 @@ pub(super) fn usage(error: &clap::Error) -> ExitCode {
 
 /// Prints the failure, if there was one, and gives the exit code.
 ///
-/// A reader that went away (`coms export | head`) is no failure.
+/// A reader that went away (`coms export | head`) is no failure. A command whose exit code answers a question, or says that
+/// something is done, prints with [`Exit::printed`] instead.
 pub(super) fn finish(result: Result<Exit, CliError>) -> ExitCode {
     let error = match result {
         Ok(Exit::Done) => return ExitCode::SUCCESS,

@@ -113,9 +113,9 @@ impl Restore {
         };
         checked.tell(globals);
         if checked.is_broken() && !self.accept_breaks {
-            report.print(self.json)?;
+            let printed = report.print(self.json);
             globals.warn("the backup is not restored, since its log has faults; `--accept-breaks` takes it as it is");
-            return Ok(Exit::No);
+            return Ok(Exit::No.printed(printed));
         }
         if self.dry_run {
             report.outcome = Outcome::Checked { is_there, holder: DatabaseLock::holder(target) };
@@ -126,9 +126,9 @@ impl Restore {
             drop(lock);
             report.outcome = Outcome::Restored { kept };
         }
-        report.print(self.json)?;
+        let printed = report.print(self.json);
         self.advise(&report, globals);
-        Ok(Exit::Done)
+        Ok(Exit::Done.printed(printed))
     }
 
     /// Nobody writes to the database from here on; a dry run minds nobody.

@@ -115,12 +115,14 @@ impl VerifyChain {
         runtime.shutdown_background();
         match verified {
             Ok(report) => {
-                report.print(self.json, globals)?;
-                Ok(if report.is_good() { Exit::Done } else { Exit::No })
+                let exit = if report.is_good() { Exit::Done } else { Exit::No };
+                Ok(exit.printed(report.print(self.json, globals)))
             }
             Err(error) => {
-                if self.json && error.is_failure() {
-                    Report::unknown(self.source_name(), &error, started).print(true, globals)?;
+                if error.is_failure() {
+                    let report = Report::unknown(self.source_name(), &error, started);
+                    // Exit code 3, whatever becomes of the text.
+                    report.print(self.json, globals).ok();
                 }
                 Err(error)
             }

@@ -53,11 +53,11 @@ impl Destination {
     }
 
     /// What it means that it can't be written.
-    pub(super) fn cannot_write(&self, error: io::Error) -> CliError {
+    pub(super) fn cannot_write(&self, error: &io::Error) -> CliError {
         match self {
-            // A reader that went away is told from other failures by what is underneath.
-            Self::Stdout => anyhow::Error::from(error).context("cannot write the backup to standard output").into(),
-            Self::File { path, .. } => cannot_write(path, &error),
+            // A reader that went away has no backup: unlike with a text, that is a failure.
+            Self::Stdout => CliError::failed(format!("cannot write the backup to standard output: {error}")),
+            Self::File { path, .. } => cannot_write(path, error),
         }
     }
 }

@@ -104,8 +104,10 @@ fn add(
             .hint("revoked ones keep their names, so that the list says who had one; take another name"));
     }
     let mut stdout = io::stdout().lock();
-    writeln!(stdout, "{}", token.reveal())?;
-    stdout.flush()?;
+    writeln!(stdout, "{}", token.reveal()).and_then(|()| stdout.flush()).map_err(|error| {
+        CliError::failed(format!("the token was made, and could not be printed: {error}"))
+            .hint("revoke it, and make one under another name")
+    })?;
     globals.say("this is the only time that it is shown; the auditor gives it to `coms verify-chain --token -`");
     Ok(Exit::Done)
 }

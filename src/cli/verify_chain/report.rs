@@ -134,17 +134,21 @@ impl Report {
     }
 
     /// Prints it on standard output.
-    pub(super) fn print(&self, json: bool, globals: &Globals) -> Result<(), CliError> {
+    pub(super) fn print(&self, json: bool, globals: &Globals) -> io::Result<()> {
         let mut stdout = io::stdout().lock();
         if json {
             writeln!(stdout, "{}", json_line(self)?)?;
         } else {
             self.print_text(&mut stdout, globals)?;
         }
-        Ok(stdout.flush()?)
+        stdout.flush()
     }
 
     fn print_text(&self, out: &mut impl io::Write, globals: &Globals) -> io::Result<()> {
+        // Why it could not be told is said as the error, on standard error.
+        if self.verdict == Verdict::Unknown {
+            return writeln!(out, "{}", self.verdict_line());
+        }
         if !globals.quiet {
             self.print_facts(out)?;
         }
