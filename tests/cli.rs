@@ -283,3 +283,41 @@ fn coms_alone_serves_with_a_valid_configuration() {
     let rest: Vec<_> = lines.collect();
     assert!(rest.iter().all(|line| !line.contains("zk_test")), "{rest:?}");
 }
+
+#[cfg(unix)]
+#[test]
+fn what_is_no_file_is_refused_and_never_waited_for() {
+    let home = Home::new();
+    set_up(&home);
+    let made = std::process::Command::new("mkfifo").arg(home.join("pipe")).status();
+    assert!(made.expect("mkfifo runs").success());
+    let _listener = std::os::unix::net::UnixListener::bind(home.join("socket")).expect("a socket");
+    std::fs::create_dir(home.join("folder")).expect("a folder");
+    let commands: [&[&str]; 10] = [
+        &["verify-chain", "--no-state", "--db"],
+        &["verify-chain", "--no-state", "--export"],
+        &["verify-chain", "--db", "missing.db", "--state"],
+        &["search", "x", "--db"],
+        &["export", "--db"],
+        &["backup", "-o", "b.zst", "--db"],
+        &["restore", "--dry-run"],
+        &["restore", "missing.zst", "--passphrase-file"],
+        &["adopt"],
+        &["adopt", "-o", "new.db"],
+    ];
+    for command in commands {
+        for kind in ["pipe", "socket", "folder", "/dev/null"] {
+            // What waits would hang here, and be ended by whoever runs the tests.
+            let run = home.run(&[command, &[kind]].concat());
+            assert!(matches!(run.code, Some(2 | 3)), "{command:?} {kind}: {run:?}");
+            assert!(run.stderr.contains("error: "), "{command:?} {kind}: {run:?}");
+        }
+    }
+    home.write(".env", &home.read(".env").replace("DB_PATH=", "#"));
+    let text = home.read(".env") + "DB_PATH=pipe\n";
+    home.write(".env", &text);
+    for command in [&["serve"][..], &["verify-chain", "--no-state"], &["token", "auditor", "list"]] {
+        let run = home.run(command);
+        assert!(matches!(run.code, Some(2 | 3)) && run.stderr.contains("not a file"), "{command:?}: {run:?}");
+    }
+}

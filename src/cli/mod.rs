@@ -16,6 +16,7 @@ mod export;
 mod first_run;
 mod globals;
 mod init;
+mod input_file;
 mod json;
 mod keygen;
 mod man;

@@ -1,12 +1,12 @@
 //! A secret on the command line: not the secret itself, which every process on the machine could read there, but where
 //! it is.
 
-use std::fs::File;
 use std::io::{self, IsTerminal as _, Read};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use super::CliError;
+use super::input_file::open_without_waiting;
 use crate::config::ProcessEnvironment;
 use crate::secret::Secret;
 
@@ -54,7 +54,8 @@ impl SecretArgument {
             Self::Literal(secret) => Ok(secret.clone()),
             Self::Stdin if io::stdin().is_terminal() => ask(name),
             Self::Stdin => first_line(&mut io::stdin().lock()),
-            Self::File(path) => open(path).and_then(whole),
+            // A pipe as shells make them for `@<(command)` is as good as a file.
+            Self::File(path) => open_without_waiting(path).and_then(whole),
         };
         let secret = secret.map_err(|error| self.unreadable(name, &error))?;
         if secret.reveal().is_empty() {
@@ -70,25 +71,6 @@ impl SecretArgument {
         };
         CliError::usage(format!("could not read the {name} from {place}: {error}"))
     }
-}
-
-/// Opens a file, or a pipe as shells make them for `@<(command)`. One that nobody writes to is empty, and is not waited for.
-#[cfg(unix)]
-fn open(path: &Path) -> io::Result<File> {
-    use std::os::unix::fs::OpenOptionsExt as _;
-
-    use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
-
-    let nonblocking = OFlags::NONBLOCK.bits().cast_signed();
-    let file = File::options().read(true).custom_flags(nonblocking).open(path)?;
-    // Who writes to it may take a while.
-    fcntl_setfl(&file, fcntl_getfl(&file)? - OFlags::NONBLOCK)?;
-    Ok(file)
-}
-
-#[cfg(not(unix))]
-fn open(path: &Path) -> io::Result<File> {
-    File::open(path)
 }
 
 fn ask(name: &str) -> io::Result<Secret> {
@@ -148,7 +130,7 @@ mod tests {
         // As a shell hands over what a command prints.
         let (reader, mut writer) = io::pipe().expect("a pipe");
         let path = format!("/dev/fd/{}", reader.as_raw_fd());
-        let flags = rustix::fs::fcntl_getfl(open(path.as_ref()).expect("the pipe")).expect("its flags");
+        let flags = rustix::fs::fcntl_getfl(open_without_waiting(path.as_ref()).expect("the pipe")).expect("its flags");
         assert!(!flags.contains(rustix::fs::OFlags::NONBLOCK), "what is written later is waited for");
         writer.write_all(b"v4.public.x\n").expect("the pipe");
         drop(writer);

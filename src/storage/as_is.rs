@@ -15,7 +15,7 @@ use std::time::SystemTime;
 use rusqlite::{Connection, InterruptHandle};
 use tempfile::TempDir;
 
-use super::database::{Access, Database, connect, connect_frozen};
+use super::database::{Access, Database, check_kind, connect, connect_frozen};
 use super::error::{StorageError, plain_words};
 use super::reference::ReferenceDatabase;
 use crate::staged_file::beside;
@@ -57,9 +57,7 @@ impl AsIs {
     pub fn prepare(path: &Path) -> Result<Self, StorageError> {
         let cannot = |cause: String| StorageError::Open { path: path.to_owned(), cause };
         let metadata = fs::metadata(path).map_err(|error| cannot(error.to_string()))?;
-        if metadata.is_dir() {
-            return Err(cannot("it is a directory".into()));
-        }
+        check_kind(path)?;
         let stamp = Stamp::of(&metadata);
         let as_is =
             |path: &Path, way, copy| Self { path: path.to_owned(), way, stamp, named: path.to_owned(), _copy: copy };

@@ -60,6 +60,7 @@ impl Database {
         if rusqlite::version_number() < OLDEST_SQLITE {
             return Err(StorageError::OldSqlite(rusqlite::version()));
         }
+        check_kind(path)?;
         if access == Access::ReadWrite {
             prepare_file(path)?;
         }
@@ -212,6 +213,17 @@ impl Database {
             _ => StorageError::Open { path: self.path.clone(), cause: plain_words(error) },
         }
     }
+}
+
+/// Refuses what is there and is no file: SQLite would wait for a pipe for ever.
+pub(super) fn check_kind(path: &Path) -> Result<(), StorageError> {
+    // What is not there, or can't be looked at, is for the opening to say.
+    let Ok(metadata) = std::fs::metadata(path) else { return Ok(()) };
+    if metadata.is_file() {
+        return Ok(());
+    }
+    let kind = if metadata.is_dir() { "it is a directory" } else { "it is a pipe, a socket or a device, not a file" };
+    Err(StorageError::Open { path: path.to_owned(), cause: kind.to_owned() })
 }
 
 /// Makes the file, for its owner alone, unless it is there; SQLite gives its other files the same mode. Refuses network

@@ -9,7 +9,7 @@ use std::time::Duration;
 use rusqlite::types::FromSql;
 use rusqlite::{Connection, ErrorCode, Row};
 
-use super::database::{Access, connect};
+use super::database::{Access, check_kind, connect};
 use super::error::{StorageError, plain_words};
 use crate::ids::{ChainIndex, MessageId, UserId};
 use crate::time::Timestamp;
@@ -116,6 +116,7 @@ pub struct ReferenceSource {
 impl ReferenceSource {
     /// Opens the file, which [`super::Database::open`] found to be one of the reference.
     pub fn open(path: &Path, hold: Hold) -> Result<Self, StorageError> {
+        check_kind(path)?;
         let access = match hold {
             Hold::Shared => Access::ReadOnly,
             // What a crash of the reference left in its write-ahead log has to go into the file that is kept.

@@ -40,6 +40,9 @@ pub fn set_aside(path: &Path, suffix: &str) -> io::Result<Option<PathBuf>> {
 
 /// Has SQLite write everything into the file itself. A file that is damaged, or no database, stays as it is.
 fn empty_log(path: &Path) -> io::Result<()> {
+    if !fs::metadata(path)?.is_file() {
+        return Ok(());
+    }
     let mut beginning = Vec::new();
     fs::File::open(path)?.take(MAGIC.len() as u64).read_to_end(&mut beginning)?;
     if beginning != MAGIC {

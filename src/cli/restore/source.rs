@@ -1,6 +1,5 @@
 //! The file that is to be restored: what it is, and what opens it.
 
-use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
@@ -8,6 +7,7 @@ use age::{Callbacks, DecryptError, IdentityFile};
 use clap::Args;
 
 use super::super::archive::{Damage, Unlock, is_encrypted};
+use super::super::input_file::{open_data, open_without_waiting};
 use super::super::terminal::{Interrupts, is_interactive};
 use super::super::{CliError, SecretArgument, printable};
 use crate::secret::Secret;
@@ -44,7 +44,7 @@ impl SourceArgs {
         let mut input: Box<dyn BufRead> = if from_stdin {
             Box::new(BufReader::with_capacity(BUFFER_BYTES, io::stdin()))
         } else {
-            Box::new(BufReader::with_capacity(BUFFER_BYTES, File::open(path).map_err(cannot)?))
+            Box::new(BufReader::with_capacity(BUFFER_BYTES, open_data(path).map_err(cannot)?))
         };
         let beginning = input.fill_buf().map_err(cannot)?;
         if !is_encrypted(beginning) {
@@ -80,7 +80,7 @@ impl SourceArgs {
                 CliError::usage(format!("cannot read the identity file {}: {problem}", quoted(path)))
                     .hint("it holds lines that begin with `AGE-SECRET-KEY-1`, as `age-keygen` writes them")
             };
-            let file = File::open(path).map_err(|error| cannot(error.to_string()))?;
+            let file = open_without_waiting(path).map_err(|error| cannot(error.to_string()))?;
             let file = IdentityFile::from_buffer(BufReader::new(file)).map_err(|error| cannot(error.to_string()))?;
             let read = file.with_callbacks(Silent).into_identities().map_err(|error| cannot(error.to_string()))?;
             if read.is_empty() {

@@ -3,7 +3,6 @@
 mod due;
 mod lines;
 
-use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -17,6 +16,7 @@ use super::report::{Level, Report};
 use super::{Request, memory, progress};
 use crate::channels::export_format::{ENTRY_PREFIX, EXPORT_VERSION, ExportHeader, ExportLine, ExportMessage};
 use crate::cli::CliError;
+use crate::cli::input_file::open_data;
 use crate::ids::{ChainIndex, MessageId};
 use crate::keys::PublicKey;
 use crate::logchain::{Break, BreakKind, Entry, EntryLine, Verifier, VerifyOptions};
@@ -66,13 +66,13 @@ async fn verify_file(request: &Request<'_>, path: &Path) -> Result<Report, CliEr
 }
 
 fn open(path: &Path) -> io::Result<Lines> {
-    if path == Path::new("-") { Lines::of(io::stdin()) } else { Lines::of(File::open(path)?) }
+    if path == Path::new("-") { Lines::of(io::stdin()) } else { Lines::of(open_data(path)?) }
 }
 
 async fn read_header(lines: &mut Lines) -> Result<ExportHeader, CliError> {
     let foreign = || CliError::failed("this is no export of coms in JSON Lines").hint("`coms export` writes one");
     if !lines.advance().await? {
-        return Err(foreign());
+        return Err(CliError::failed("the export is empty").hint("a pipe is empty if nothing writes to it yet"));
     }
     match serde_json::from_slice(&lines.line) {
         Ok(ExportLine::Header(header)) if header.format == EXPORT_VERSION => Ok(header),

@@ -12,6 +12,7 @@ use directories::ProjectDirs;
 use serde::{Deserialize, Serialize};
 
 use crate::cli::CliError;
+use crate::cli::input_file::open_without_waiting;
 use crate::ids::ServerId;
 use crate::logchain::{EntryHash, SignedHead};
 use crate::private_file;
@@ -169,7 +170,7 @@ fn default_path() -> Option<PathBuf> {
 
 fn read(path: &Path) -> Result<BTreeMap<String, Remembered>, CliError> {
     let shown = path.display();
-    let mut file = match File::open(path) {
+    let mut file = match open_without_waiting(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
         Err(error) => {
