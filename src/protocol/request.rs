@@ -214,7 +214,7 @@ fn delete(mut fields: Fields<'_>) -> Result<Action, Refusal> {
 
 fn history(mut fields: Fields<'_>) -> Result<Request, Refusal> {
     let (channel_id, limit) = (fields.text("channel_id")?, fields.integer("limit")?);
-    let (before, after) = (filled(fields.text("before")?), filled(fields.text("after")?));
+    let (before, after) = (fields.text("before")?, fields.text("after")?);
     let channel_id = filled(channel_id).ok_or_else(|| Refusal::missing("channel_id is required"))?;
     let from = match (before, after) {
         (Some(before), _) => HistoryFrom::Before(before.parse().map_err(|_| Refusal::new(Reason::InvalidCursor))?),
@@ -238,7 +238,7 @@ fn sync(mut fields: Fields<'_>) -> Result<Request, Refusal> {
         None => None,
         Some(index) => Some(ChainIndex(u64::try_from(index).map_err(|_| Refusal::new(Reason::CursorUnknown))?)),
     };
-    Ok(Request::Sync(Sync { after, after_hash: filled(fields.text("after_hash")?), limit: fields.integer("limit")? }))
+    Ok(Request::Sync(Sync { after, after_hash: fields.text("after_hash")?, limit: fields.integer("limit")? }))
 }
 
 fn typing(mut fields: Fields<'_>, started: bool) -> Result<Request, Refusal> {

@@ -55,6 +55,13 @@ async fn every_refusal_has_its_words_and_its_reason() {
         (HISTORY, json!({}), ("channel_id is required", "missing_field")),
         (HISTORY, json!({ "channel_id": "general", "limit": 1.5 }), invalid),
         (HISTORY, json!({ "channel_id": "general", "limit": "5" }), invalid),
+        (HISTORY, json!({ "channel_id": "general", "before": "" }), ("invalid before cursor", "invalid_cursor")),
+        (HISTORY, json!({ "channel_id": "general", "after": "" }), ("invalid after cursor", "invalid_cursor")),
+        (
+            SYNC,
+            json!({ "after": 0, "after_hash": "" }),
+            ("this server's log is not the one you saw: fetch anew", "cursor_unknown"),
+        ),
         (HISTORY, json!({ "channel_id": "general", "before": "zzz" }), ("invalid before cursor", "invalid_cursor")),
         (HISTORY, json!({ "channel_id": "general", "after": "zzz" }), ("invalid after cursor", "invalid_cursor")),
         (SEARCH, json!({ "channel_id": "general" }), ("query is required", "missing_field")),
