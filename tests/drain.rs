@@ -1,5 +1,6 @@
 //! SIGTERM to the program in the middle of load: what it took on it answers, then it says goodbye to everyone and ends.
 
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use coms::keys::PublicKey;
@@ -10,7 +11,7 @@ use tokio::net::TcpStream;
 use crate::support::chain::check_chain;
 use crate::support::client::{CREATE, Client, HISTORY, Heard};
 use crate::support::person;
-use crate::support::process::Site;
+use crate::support::process::{ServeProcess, Site};
 use crate::support::raw::{FIN, RawClient, TEXT, masked};
 use crate::support::server::PUBLIC_KEY;
 
@@ -80,6 +81,29 @@ async fn everyone_is_answered_and_told_and_the_program_ends() {
     stored.sort_unstable();
     acknowledged.sort_unstable();
     assert_eq!(acknowledged, stored, "what was stored was acknowledged, and nothing else");
+}
+
+#[tokio::test]
+async fn a_terminal_that_is_gone_drains_the_program_unless_it_was_started_to_outlive_it() {
+    let site = Site::new().await;
+    let mut server = site.serve().await;
+    let mut idle = site.connect(&server, person(1)).await;
+    server.hang_up();
+    assert_eq!(idle.end().await, Some((1001, "server is shutting down".to_owned())));
+    assert_eq!(server.wait().await, Some(0));
+    if !cfg!(target_os = "linux") {
+        return;
+    }
+    let mut command = Command::new("sh");
+    command.args(["-c", "trap '' HUP; exec \"$0\" serve", env!("CARGO_BIN_EXE_coms")]);
+    command.current_dir(site.home.path()).env_clear();
+    let mut server = ServeProcess::start(site.configured(command)).await;
+    server.hang_up();
+    let mut ada = site.connect(&server, person(1)).await;
+    ada.post("still there").await;
+    server.terminate();
+    assert_eq!(server.wait().await, Some(0));
+    assert_eq!(ada.end().await, Some((1001, "server is shutting down".to_owned())));
 }
 
 #[tokio::test]

@@ -138,6 +138,11 @@ impl ServeProcess {
         kill_process(Pid::from_child(&self.child), Signal::TERM).expect("a running program");
     }
 
+    /// SIGHUP: its terminal is gone.
+    pub(crate) fn hang_up(&self) {
+        kill_process(Pid::from_child(&self.child), Signal::HUP).expect("a running program");
+    }
+
     /// Waits for its end; the exit code.
     pub(crate) async fn wait(&mut self) -> Option<i32> {
         let deadline = Instant::now() + DEADLINE;
