@@ -30,6 +30,8 @@ mod http;
 mod kill;
 mod layers;
 mod log_chain;
+#[cfg(target_os = "linux")]
+mod open_files;
 mod presence;
 mod properties;
 mod reasons;

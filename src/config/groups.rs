@@ -152,6 +152,8 @@ pub struct Bounds {
     pub max_handshakes: usize,
     /// `HANDSHAKE_TIMEOUT_SECS`.
     pub handshake_timeout: Duration,
+    /// `KEEP_ALIVE_SECS`: how long an HTTP connection that was answered may be idle.
+    pub keep_alive: Duration,
     /// `MAX_FRAME_BYTES`: the largest inbound message.
     pub max_frame_bytes: usize,
     /// `MAX_INFLIGHT`: unanswered requests of one connection.
@@ -169,6 +171,7 @@ impl Group for Bounds {
         let max_connections = reader.whole::<usize>(&table::MAX_CONNECTIONS);
         let max_handshakes = reader.whole(&table::MAX_HANDSHAKES);
         let handshake_timeout = reader.whole(&table::HANDSHAKE_TIMEOUT_SECS).map(Duration::from_secs);
+        let keep_alive = reader.whole(&table::KEEP_ALIVE_SECS).map(Duration::from_secs);
         let max_frame_bytes = reader.whole(&table::MAX_FRAME_BYTES);
         let max_inflight = reader.whole(&table::MAX_INFLIGHT);
         let max_queue_bytes = reader.whole(&table::MAX_QUEUE_BYTES);
@@ -178,6 +181,7 @@ impl Group for Bounds {
             max_connections: Some(max_connections?).filter(|limit| *limit > 0),
             max_handshakes: max_handshakes?,
             handshake_timeout: handshake_timeout?,
+            keep_alive: keep_alive?,
             max_frame_bytes: max_frame_bytes?,
             max_inflight: max_inflight?,
             max_queue_bytes: max_queue_bytes?,

@@ -255,12 +255,15 @@ settings! {
     MAX_CONNECTIONS: Kind::Whole { min: 0, max: 1_000_000 }, Is("0"), Bounds,
         "Live connections; further ones get 503. 0 is unlimited.", unit("connections");
     MAX_HANDSHAKES: Kind::Whole { min: 1, max: 65_536 }, Is("512"), Bounds,
-        "Connections that have not authenticated yet; for further ones the slowest of them give way.", unit("connections");
+        "Connections that wait for their client and have not authenticated; for a further one the oldest is closed.", unit("connections");
     HANDSHAKE_TIMEOUT_SECS: Kind::Whole { min: 1, max: 300 }, Is("5"), Bounds,
         "How long a new connection may take for its request.", unit("seconds");
     MAX_FRAME_BYTES: Kind::Whole { min: 4_096, max: 1_048_576 }, Is("65536"), Bounds,
         "The largest message that a client may send; a larger one closes with 1009.", unit("bytes");
     MAX_INFLIGHT: Kind::Whole { min: 1, max: 65_536 }, Is("256"), Bounds,
+    KEEP_ALIVE_SECS: Kind::Whole { min: 1, max: 3_600 }, Is("130"), Bounds,
+        "How long an HTTP connection is kept open after an answer, but no less than `HANDSHAKE_TIMEOUT_SECS`. Must be longer than a \
+         proxy before the server keeps its own.", unit("seconds");
         "Unanswered requests of one connection; beyond them it is not read.", unit("requests");
     MAX_QUEUE_BYTES: Kind::Whole { min: 65_536, max: 268_435_456 }, Is("524288"), Bounds,
         "What may wait for one connection; a slower one closes with 1013.", unit("bytes");

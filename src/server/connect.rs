@@ -26,14 +26,14 @@ const WEBSOCKET_GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 /// Checks a request, in the protocol's order, and upgrades it.
 pub(super) async fn connect(
     State(shared): State<Arc<Shared>>,
-    Extension(slot): Extension<Slot>,
+    Extension(permit): Extension<HandshakePermit>,
     RawQuery(query): RawQuery,
     request: Request,
 ) -> Response {
     match admit(&shared, query.as_deref(), request.headers()).await {
         Ok((claims, place, accept)) => {
-            slot.release();
-            upgrade(request, shared, claims, place, &accept)
+            let released = permit.release();
+            upgrade(request, shared, claims, (place, released), &accept)
         }
         Err(refusal) => *refusal,
     }
@@ -102,7 +102,13 @@ fn lists(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
     values.flat_map(|value| value.split(',')).any(|item| item.trim().eq_ignore_ascii_case(token))
 }
 
-fn upgrade(mut request: Request, shared: Arc<Shared>, claims: Claims, place: Place, accept: &str) -> Response {
+fn upgrade(
+    mut request: Request,
+    shared: Arc<Shared>,
+    claims: Claims,
+    (place, released): (Place, ReleasedConnection),
+    accept: &str,
+) -> Response {
     let (Some(on_upgrade), Ok(accept)) =
         (request.extensions_mut().remove::<OnUpgrade>(), HeaderValue::from_str(accept))
     else {
@@ -127,3 +133,4 @@ fn upgrade(mut request: Request, shared: Arc<Shared>, claims: Claims, place: Pla
     ];
     (StatusCode::SWITCHING_PROTOCOLS, headers).into_response()
 }
+        drop(released);

@@ -1,169 +1,149 @@
-//! Connections that have not yet said what they want: how many there may be, and who goes when there are too many.
+//! Permits for connections that have not authenticated: what a connection tells of its progress, and what ends it.
 
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::Notify;
-use tokio::task::AbortHandle;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::crowd::{Crowd, Entry, Origin};
+use super::pending::{PendingConnections, SourceNetwork};
+use super::sockets::OpenSocket;
 
-/// The places for such connections.
+/// All such connections.
 #[derive(Clone)]
-pub(super) struct Handshakes(Arc<Places>);
-
-struct Places {
-    /// Held for moments.
-    crowd: Mutex<Crowd>,
-    /// Rung when there may be room that was not there.
-    freed: Notify,
-}
+pub(super) struct Handshakes(Arc<Mutex<PendingConnections>>);
 
 impl Handshakes {
-    /// Room for `max` connections.
+    /// Up to `max` connections that wait for their client.
     pub(super) fn new(max: usize) -> Self {
-        Self(Arc::new(Places { crowd: Mutex::new(Crowd::new(max)), freed: Notify::new() }))
+        Self(Arc::new(Mutex::new(PendingConnections::new(max))))
     }
 
-    /// Waits for a place for a connection from `origin`. If all are taken, somebody else may lose theirs.
-    pub(super) async fn place(&self, origin: Origin) -> Slot {
-        loop {
-            let entry = self.0.crowd().enter(origin, Instant::now());
-            match entry {
-                Entry::Open(number) => {
-                    let places = self.0.clone();
-                    return Slot(Arc::new(Taken { number, places, connection: Arc::default() }));
-                }
-                Entry::Full(None) => self.0.freed.notified().await,
-                Entry::Full(Some(at)) => tokio::select! {
-                    () = self.0.freed.notified() => {}
-                    () = sleep_until(at) => {}
-                },
-            }
-        }
+    /// A permit for a connection from `peer` over `socket`; `None` if there is no room. Others may be evicted for it.
+    pub(super) fn admit(&self, peer: IpAddr, socket: OpenSocket) -> Option<HandshakePermit> {
+        let cancel = CancellationToken::new();
+        let number = self.pending().admit(SourceNetwork::of(peer), cancel.clone())?;
+        let connection = Arc::new(HttpConnection { cancel, ended: CancellationToken::new(), _socket: socket });
+        Some(HandshakePermit(Arc::new(Permit { number, handshakes: self.clone(), connection })))
     }
-}
 
-impl Places {
-    fn crowd(&self) -> MutexGuard<'_, Crowd> {
-        self.crowd.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Ends the connection that can be spared most; false if there is none.
+    pub(super) fn evict(&self) -> bool {
+        self.pending().evict()
+    }
+
+    /// The lock is held for moments.
+    fn pending(&self) -> MutexGuard<'_, PendingConnections> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A place, free again when the last copy of this is dropped, which is when its connection has ended, or when it is
-/// released.
+/// One connection's permit. It is returned when it is released, or when the last clone of it is dropped, which is when
+/// the connection has ended.
 #[derive(Clone)]
-pub(super) struct Slot(Arc<Taken>);
+pub(super) struct HandshakePermit(Arc<Permit>);
 
-impl Slot {
-    /// The task that is ended when the place is needed.
-    pub(super) fn held_by(&self, connection: AbortHandle) {
-        self.0.connection.task.set(connection.clone()).ok();
-        self.0.places.crowd().is_held_by(self.0.number, connection);
-    }
-
-    /// What had come over the connection was looked at; from now on it is waited for.
-    pub(super) fn was_looked_at(&self) {
-        self.0.places.crowd().was_looked_at(self.0.number, Instant::now());
-        self.0.places.freed.notify_one();
+impl HandshakePermit {
+    /// What the client had sent when it was accepted was read.
+    pub(super) fn first_read_done(&self) {
+        self.0.handshakes.pending().first_read_done(self.0.number);
     }
 
     /// A request came.
-    pub(super) fn asked(&self) {
-        self.0.places.crowd().asked(self.0.number);
+    pub(super) fn request_received(&self) {
+        self.0.handshakes.pending().request_received(self.0.number);
     }
 
-    /// The request was answered.
-    pub(super) fn was_answered(&self) {
-        self.0.places.crowd().was_answered(self.0.number, Instant::now());
-        self.0.places.freed.notify_one();
+    /// The response to it is there.
+    pub(super) fn response_ready(&self) {
+        self.0.handshakes.pending().response_ready(self.0.number);
     }
 
-    /// Gives the place up: the connection is bounded by something else from now on, until it ends.
-    pub(super) fn release(&self) -> Released {
-        self.0.release();
-        Released(self.0.connection.clone())
+    /// Whether the client has not sent a request yet.
+    pub(super) fn awaits_first_request(&self) -> bool {
+        self.0.handshakes.pending().awaits_first_request(self.0.number)
+    }
+
+    /// Ready when the connection is to end.
+    pub(super) fn cancelled(&self) -> impl Future<Output = ()> + use<> {
+        self.0.connection.cancel.clone().cancelled_owned()
+    }
+
+    /// Returns the permit: the connection is bounded by something else from now on, until it ends.
+    pub(super) fn release(&self) -> ReleasedConnection {
+        self.0.handshakes.pending().remove(self.0.number);
+        ReleasedConnection(self.0.connection.clone())
     }
 }
 
-/// The connection that had a place. Whoever holds this does not keep it open.
-pub(super) struct Released(Arc<HttpConnection>);
+/// A connection that has no permit any more. This does not keep it open, but keeps its socket counted.
+pub(super) struct ReleasedConnection(Arc<HttpConnection>);
 
-impl Released {
-    /// Waits until the connection has ended; cuts it off after `patience`.
-    pub(super) async fn end_within(self, patience: Duration) {
-        if timeout(patience, self.0.ended.cancelled()).await.is_err()
-            && let Some(task) = self.0.task.get()
-        {
-            task.abort();
+impl ReleasedConnection {
+    /// Waits until the connection has ended; ends it after `grace`.
+    pub(super) async fn end_within(self, grace: Duration) {
+        if timeout(grace, self.0.ended.cancelled()).await.is_err() {
+            self.0.cancel.cancel();
         }
     }
 }
 
-#[derive(Default)]
 struct HttpConnection {
-    task: OnceLock<AbortHandle>,
+    /// Cancelled to end it.
+    cancel: CancellationToken,
+    /// Cancelled when it has ended.
     ended: CancellationToken,
+    _socket: OpenSocket,
 }
 
-struct Taken {
+struct Permit {
     number: u64,
-    places: Arc<Places>,
+    handshakes: Handshakes,
     connection: Arc<HttpConnection>,
 }
 
-impl Taken {
-    fn release(&self) {
-        if self.places.crowd().leave(self.number) {
-            self.places.freed.notify_one();
-        }
-    }
-}
-
-impl Drop for Taken {
+impl Drop for Permit {
     fn drop(&mut self) {
-        self.release();
+        self.handshakes.pending().remove(self.number);
         self.connection.ended.cancel();
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::net::{IpAddr, Ipv4Addr};
+    use std::net::Ipv4Addr;
 
+    use super::super::sockets::Sockets;
     use super::*;
 
-    /// A connection that never ends by itself, and its slot.
-    async fn lasting(handshakes: &Handshakes) -> (Slot, tokio::task::JoinHandle<()>) {
-        let slot = handshakes.place(IpAddr::from(Ipv4Addr::LOCALHOST).into()).await;
-        let held = slot.clone();
-        let task = tokio::spawn(async move {
-            std::future::pending::<()>().await;
+    /// The permit of a connection that never ends by itself, and that connection.
+    fn lasting() -> (HandshakePermit, tokio::task::JoinHandle<()>) {
+        let socket = Sockets::new(1).open().expect("room");
+        let permit = Handshakes::new(1).admit(Ipv4Addr::LOCALHOST.into(), socket).expect("room");
+        let held = permit.clone();
+        let connection = tokio::spawn(async move {
+            held.cancelled().await;
             drop(held);
         });
-        slot.held_by(task.abort_handle());
-        (slot, task)
+        (permit, connection)
     }
 
     #[tokio::test]
-    async fn a_released_connection_is_cut_off_when_its_time_is_up() {
-        let handshakes = Handshakes::new(1);
-        let (slot, task) = lasting(&handshakes).await;
-        let released = slot.release();
-        drop(slot);
+    async fn a_released_connection_is_ended_when_its_time_is_up() {
+        let (permit, connection) = lasting();
+        let released = permit.release();
+        drop(permit);
         released.end_within(Duration::from_millis(1)).await;
-        assert!(task.await.is_err_and(|error| error.is_cancelled()));
+        timeout(Duration::from_secs(30), connection).await.expect("it has ended").expect("no panic");
     }
 
     #[tokio::test]
     async fn the_end_of_a_released_connection_is_heard_of() {
-        let handshakes = Handshakes::new(1);
-        let (slot, task) = lasting(&handshakes).await;
-        let released = slot.release();
-        drop(slot);
-        task.abort();
+        let (permit, connection) = lasting();
+        let released = permit.release();
+        drop(permit);
+        connection.abort();
         let waiting = released.end_within(Duration::from_hours(1));
         timeout(Duration::from_secs(30), waiting).await.expect("it has ended");
     }

@@ -11,7 +11,7 @@ use axum::routing::get;
 use axum::{Extension, Json};
 use tower_http::compression::CompressionLayer;
 
-use super::handshakes::Slot;
+use super::handshakes::HandshakePermit;
 use super::http_error::{error, error_with, only_get};
 use super::log_stream::{self, Range, Reader};
 use super::shared::Shared;
@@ -53,7 +53,7 @@ async fn head(State(shared): State<Arc<Shared>>) -> Response {
 /// The entries from `from` on, as many as `limit` says.
 async fn entries(
     State(shared): State<Arc<Shared>>,
-    Extension(slot): Extension<Slot>,
+    Extension(permit): Extension<HandshakePermit>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response {
@@ -71,7 +71,7 @@ async fn entries(
         let retry = (RETRY_AFTER, HeaderValue::from(RETRY_SECONDS));
         return error_with(StatusCode::SERVICE_UNAVAILABLE, "busy", retry);
     };
-    log_stream::answer(shared, range, sealing, &slot, place)
+    log_stream::answer(shared, range, sealing, &permit, place)
 }
 
 /// `from` and `limit` of the query; `None` if one of them is no number.

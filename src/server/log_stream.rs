@@ -17,7 +17,7 @@ use futures_util::{Stream, stream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::timeout;
 
-use super::handshakes::Slot;
+use super::handshakes::HandshakePermit;
 use super::shared::Shared;
 use crate::channels::{LogPage, Sealing};
 use crate::ids::ChainIndex;
@@ -93,11 +93,11 @@ pub(super) fn answer(
     shared: Arc<Shared>,
     range: Range,
     sealing: Sealing,
-    slot: &Slot,
+    permit: &HandshakePermit,
     place: OwnedSemaphorePermit,
 ) -> Response {
     let (parts, receiver) = mpsc::channel(WAITING_PAGES);
-    let connection = slot.release();
+    let connection = permit.release();
     tokio::spawn(async move {
         let is_taken = send_pages(&shared, range, sealing, parts).await;
         connection.end_within(if is_taken { READER_PATIENCE } else { Duration::ZERO }).await;
@@ -107,7 +107,7 @@ pub(super) fn answer(
         (CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson")),
         (CACHE_CONTROL, HeaderValue::from_static("no-store")),
         (VARY, HeaderValue::from_static("authorization")),
-        // It has no slot any more.
+        // It has no permit any more.
         (CONNECTION, HeaderValue::from_static("close")),
     ];
     (headers, Body::from_stream(body(receiver))).into_response()

@@ -21,12 +21,14 @@ mod outbox;
 mod presence;
 mod publisher;
 mod routes;
+mod pending;
 mod session;
 mod shared;
 mod signed_heads;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+mod sockets;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
@@ -147,7 +149,7 @@ impl Server {
         };
         let publisher = Publisher { hub: hub.clone(), clock: clock.clone() };
         let writer = Writer::start(store, writer_options, publisher)?;
-        let readers = Readers::new(database, READERS);
+        let readers = Readers::open(&database, READERS)?;
         let max_history = u32::try_from(profile.features.max_history).unwrap_or(u32::MAX);
         let shared = Arc::new(Shared {
             verifier: TokenVerifier::new(profile.server_id.clone(), &central_keys),

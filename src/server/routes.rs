@@ -1,9 +1,10 @@
 //! Every HTTP route in one table.
 
+use std::future::ready;
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
-use axum::http::header::CACHE_CONTROL;
+use axum::http::header::{CACHE_CONTROL, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -12,11 +13,14 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::connect::connect;
-use super::http_error::{error, not_allowed, only_get};
+use super::http_error::{error, error_with, not_allowed, only_get};
 use super::shared::Shared;
 use crate::channels::WriterState;
 use crate::config::ChainAccess;
 use crate::protocol::{CAPABILITIES_ADDED, CAPABILITIES_ALWAYS, LogChainRoutes, Manifest, PROTOCOL_VERSION};
+
+/// When to come back if there was no room.
+const RETRY_SECONDS: u16 = 5;
 
 /// The routes of a server.
 pub(super) fn router(shared: Arc<Shared>) -> Router {
@@ -28,6 +32,12 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .route("/api/v1/servers/{server_id}/heartbeat", post(heartbeat).fallback(|| not_allowed("POST")))
         .fallback(|| async { error(StatusCode::NOT_FOUND, "not_found") })
         .with_state(shared)
+}
+
+/// Answers everything with a refusal: there is no room for the connection.
+pub(super) fn refusing_router() -> Router {
+    let retry = (RETRY_AFTER, HeaderValue::from(RETRY_SECONDS));
+    Router::new().fallback(move || ready(error_with(StatusCode::SERVICE_UNAVAILABLE, "server_full", retry.clone())))
 }
 
 /// The members in the order in which the reference sends them.

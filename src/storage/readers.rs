@@ -1,6 +1,6 @@
 //! A small pool of connections that read, beside the one that writes.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Semaphore;
@@ -17,15 +17,17 @@ struct Pool {
     path: PathBuf,
     size: usize,
     free: Arc<Semaphore>,
-    /// Connections that were opened and are not in use, `size` at most; taken and given back by whoever holds a permit
-    /// of `free`.
+    /// Connections that are not in use, taken and given back by whoever holds a permit of `free`. One in which a read
+    /// panicked is not given back; it is opened anew when it is missed.
     idle: Mutex<Vec<Database>>,
 }
 
 impl Readers {
-    /// A pool of at most `size` connections, opened when they are first needed.
-    pub fn new(path: PathBuf, size: usize) -> Self {
-        Self(Arc::new(Pool { path, size, free: Arc::new(Semaphore::new(size)), idle: Mutex::default() }))
+    /// A pool of `size` connections. All are opened now: when they are needed, there may be no more files to open.
+    pub fn open(path: &Path, size: usize) -> Result<Self, StorageError> {
+        let idle: Vec<_> = (0..size).map(|_| Database::open(path, Access::ReadOnly)).collect::<Result<_, _>>()?;
+        let (path, free) = (path.to_owned(), Arc::new(Semaphore::new(size)));
+        Ok(Self(Arc::new(Pool { path, size, free, idle: Mutex::new(idle) })))
     }
 
     /// How many read at the same time.
@@ -85,7 +87,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("a directory");
         let path = dir.path().join("messages.db");
         drop(WriteStore::open(&path).expect("a database"));
-        let readers = Readers::new(path, 1);
+        let readers = Readers::open(&path, 1).expect("a pool");
         let running = Arc::new(AtomicUsize::new(0));
         let (begun, has_begun) = tokio::sync::oneshot::channel();
         let (go_on, may_go_on) = mpsc::channel::<()>();

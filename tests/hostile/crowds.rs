@@ -1,6 +1,6 @@
 //! Many at once, and those who open connections and say nothing.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -19,6 +19,9 @@ async fn half_open(address: &str, start: &str) -> TcpStream {
     stream
 }
 
+/// A request after which the connection is kept.
+const HEALTH: &str = "GET /health HTTP/1.1\r\nHost: x\r\n\r\n";
+
 /// How long somebody who says nothing is borne with at the most, where a second is allowed. hyper's own limit is 30 s.
 const PATIENCE: Duration = Duration::from_secs(15);
 
@@ -31,7 +34,7 @@ async fn rest(mut stream: TcpStream) -> String {
 
 #[tokio::test]
 async fn who_does_not_finish_a_request_is_not_waited_for() {
-    let server = TestServer::setup().set("HANDSHAKE_TIMEOUT_SECS", "1").start().await;
+    let server = TestServer::setup().set("HANDSHAKE_TIMEOUT_SECS", "1").set("KEEP_ALIVE_SECS", "1").start().await;
     let address = server.address();
     let mut ends = Vec::new();
     for start in ["", "GET /conn", "GET /connect?token=x HTTP/1.1\r\nHost: x\r\n", "GET /health HTTP/1.1\r\nA: b"] {
@@ -51,8 +54,21 @@ async fn who_does_not_finish_a_request_is_not_waited_for() {
     assert!(dripped.is_ok(), "whoever says a little now and then is listened to for ever");
     assert!(ends.iter().all(|end| end.is_empty() || end.starts_with("HTTP/1.1 408")), "{ends:?}");
     // Nor is one who has had an answer, and then says nothing.
-    let kept = half_open(&address, "GET /health HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    let kept = half_open(&address, HEALTH).await;
     assert!(rest(kept).await.starts_with("HTTP/1.1 200"));
+}
+
+#[tokio::test]
+async fn an_answered_connection_outlives_the_time_for_handshakes() {
+    let server = TestServer::setup().set("HANDSHAKE_TIMEOUT_SECS", "1").start().await;
+    let mut kept = half_open(&server.address(), HEALTH).await;
+    in_time("an answer", kept.read_exact(&mut [0; 12])).await.expect("an answer");
+    // Those came later, one after the other, and are gone.
+    for _ in 0..2 {
+        rest(half_open(&server.address(), "GET").await).await;
+    }
+    kept.write_all(b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.expect("a reader");
+    assert_eq!(rest(kept).await.matches("HTTP/1.1 200").count(), 1);
 }
 
 #[tokio::test]
@@ -87,13 +103,45 @@ async fn who_was_answered_gives_way_to_who_was_not() {
     let mut slow = half_open(&address, "GET /health HTTP/1.1\r\n").await;
     let mut idle = Vec::new();
     for _ in 0..20 {
-        let mut kept = half_open(&address, "GET /health HTTP/1.1\r\nHost: x\r\n\r\n").await;
+        let mut kept = half_open(&address, HEALTH).await;
         in_time("an answer", kept.read_exact(&mut [0; 12])).await.expect("an answer");
         idle.push(kept);
     }
     server.connect(person(1)).await.post("came through").await;
     slow.write_all(b"Host: x\r\nConnection: close\r\n\r\n").await.expect("a reader");
     assert!(rest(slow).await.starts_with("HTTP/1.1 200"), "the one that was not answered had to go");
+}
+
+/// Asks for the head of the log over one connection after the other, each for as long as it lasts.
+async fn poll_head(address: String) {
+    loop {
+        let Ok(mut stream) = TcpStream::connect(&address).await else { continue };
+        let mut bytes = [0; 4096];
+        while stream.write_all(b"GET /log-chain/head HTTP/1.1\r\nHost: x\r\n\r\n").await.is_ok() {
+            if !matches!(stream.read(&mut bytes).await, Ok(1..)) {
+                break;
+            }
+        }
+    }
+}
+
+/// How long a connect may take beside many that ask without a pause. A quarter of a second is promised; the machine may
+/// have other things to do.
+const BESIDE_POLLING: Duration = Duration::from_millis(700);
+
+#[tokio::test]
+async fn no_connect_waits_for_those_who_ask_again_and_again() {
+    let server = TestServer::setup().set("MAX_HANDSHAKES", "64").start().await;
+    let polling: Vec<_> = (0..70).map(|_| tokio::spawn(poll_head(server.address()))).collect();
+    let mut took = Vec::new();
+    for _ in 0..9 {
+        let begun = Instant::now();
+        server.connect(person(1)).await.close().await;
+        took.push(begun.elapsed());
+    }
+    polling.iter().for_each(tokio::task::JoinHandle::abort);
+    took.sort_unstable();
+    assert!(took[4] < BESIDE_POLLING, "{took:?}");
 }
 
 #[tokio::test]

@@ -77,7 +77,7 @@ fn write(path: &Path, history: &[Written]) -> (Expected, Reading) {
     let directory = Directory::load(corpus.database(), features).expect("the channels");
     (
         Expected { general, entries },
-        Reading::new(Readers::new(path.to_owned(), 1), Arc::new(directory), 100, Clock::system()),
+        Reading::new(Readers::open(path, 1).expect("readers"), Arc::new(directory), 100, Clock::system()),
     )
 }
 

@@ -1,5 +1,6 @@
 //! A real server on a port of its own, with a real database, and its Central.
 
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,7 +11,7 @@ use coms::config::{ServerConfig, Settings};
 use coms::ids::UserId;
 use coms::keys::PublicKey;
 use coms::secret::Secret;
-use coms::server::{Profile, Server, ServerOptions};
+use coms::server::{Profile, Server, ServerOptions, listen};
 use coms::time::Clock;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -97,7 +98,9 @@ impl TestServer {
         assert!(self.running.is_none(), "it runs");
         let options = self.options();
         self.central = Some(options.heartbeat.state());
-        let server = Server::start(loopback().await, options).await.expect("a server");
+        // What accepted connections inherit from it counts.
+        let listener = listen(Some(Ipv4Addr::LOCALHOST.into()), 0).expect("a free port");
+        let server = Server::start(listener, options).await.expect("a server");
         self.running = Some(server);
     }
 
