@@ -1,8 +1,11 @@
 //! The routes of the log chain as whoever asks sees them, well-meaning or not; what is in the answers, `verify_chain` checks.
 
+use std::time::{Duration, Instant};
+
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
+use tokio::time::sleep;
 
 #[cfg(unix)]
 use crate::support::client::HISTORY;
@@ -12,7 +15,7 @@ use crate::support::process::Site;
 #[cfg(unix)]
 use crate::support::raw::{FIN, RawClient, TEXT, masked};
 use crate::support::raw::{HttpAnswer, http};
-use crate::support::server::TestServer;
+use crate::support::server::{TestServer, clock_at, forward};
 use crate::support::{in_time, person};
 
 /// Posts `count` messages.
@@ -30,12 +33,18 @@ async fn fill(mut ada: Client, count: usize) {
 /// Sends a request for entries over a connection that may be used again; `narrow` is one of which the system keeps little
 /// that was not read.
 async fn ask(address: &str, query: &str, narrow: bool) -> TcpStream {
+    ask_with(address, query, narrow, "").await
+}
+
+/// The same with a token.
+async fn ask_with(address: &str, query: &str, narrow: bool, token: &str) -> TcpStream {
     let socket = TcpSocket::new_v4().expect("a socket");
     if narrow {
         socket.set_recv_buffer_size(16 * 1024).expect("a size");
     }
     let mut stream = socket.connect(address.parse().expect("an address")).await.expect("a connection");
-    let request = format!("GET /log-chain/entries{query} HTTP/1.1\r\nHost: {address}\r\n\r\n");
+    let token = if token.is_empty() { String::new() } else { format!("Authorization: Bearer {token}\r\n") };
+    let request = format!("GET /log-chain/entries{query} HTTP/1.1\r\nHost: {address}\r\n{token}\r\n");
     stream.write_all(request.as_bytes()).await.expect("a reader");
     stream
 }
@@ -81,6 +90,109 @@ async fn strangers_who_read_slowly_keep_no_member_out() {
     stalled.pop();
     in_time("a place", async { while http(&address, "GET /log-chain/entries?limit=1", &[]).await.status != 200 {} })
         .await;
+}
+
+#[tokio::test]
+async fn one_member_keeps_no_other_out() {
+    let server = TestServer::start().await;
+    let address = server.address();
+    fill(server.connect(person(1)).await, 4_000).await;
+    let greedy = server.sudden_token(person(1));
+    let mut stalled = Vec::new();
+    let busy = loop {
+        let mut stream = ask_with(&address, "", true, &greedy).await;
+        if status(&mut stream).await == 503 {
+            break stream;
+        }
+        stalled.push(stream);
+        assert!(stalled.len() < 100, "there is room for any number");
+    };
+    drop(busy);
+    let token = |user| format!("Authorization: Bearer {}", server.sudden_token(person(user)));
+    for (user, wanted) in [(1, 503), (2, 200), (3, 200)] {
+        let answer = http(&address, "GET /log-chain/entries?from=3999", &[&token(user)]).await;
+        assert_eq!(answer.status, wanted, "{user}: {answer:?}");
+        let retry = answer.header("retry-after").map(|secs| secs.parse::<u64>().expect("seconds"));
+        assert!(if wanted == 503 { retry.is_some_and(|secs| secs <= 20) } else { retry.is_none() }, "{answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn who_takes_nothing_is_cut_off_before_its_turn_is_over() {
+    const TURN: Duration = Duration::from_secs(20);
+    let server = TestServer::setup().set("CHAIN_ACCESS", "public").start().await;
+    fill(server.connect(person(1)).await, 4_000).await;
+    let begun = Instant::now();
+    let mut stalled = Vec::new();
+    // Strangers have 16 places; there are more only when the first have gone.
+    let all = async {
+        while stalled.len() < 32 {
+            let mut stream = ask(&server.address(), "", true).await;
+            match status(&mut stream).await {
+                200 => stalled.push(stream),
+                _ => sleep(Duration::from_millis(20)).await,
+            }
+        }
+    };
+    in_time("places", all).await;
+    assert!(begun.elapsed() < TURN, "{:?}", begun.elapsed());
+    for mut stream in stalled.into_iter().take(16) {
+        let mut rest = Vec::new();
+        in_time("the end", stream.read_to_end(&mut rest)).await.ok();
+        assert!(!rest.ends_with(b"\r\n0\r\n\r\n"), "the answer ends as if it were whole");
+    }
+}
+
+#[tokio::test]
+async fn a_stream_ends_with_the_token_that_it_was_asked_with() {
+    let clock = clock_at(1_700_000_000_000);
+    let setup = TestServer::setup().hold_clock(&clock).token_lifetime(Duration::from_mins(10));
+    let server = setup.start().await;
+    server.heartbeat_accepted().await;
+    fill(server.connect(person(1)).await, 4_000).await;
+    let token = server.sudden_token(person(1));
+    let mut member = ask_with(&server.address(), "", true, &token).await;
+    let mut anyone = ask(&server.address(), "", true).await;
+    assert_eq!((status(&mut member).await, status(&mut anyone).await), (200, 200));
+    forward(&clock, Duration::from_mins(11));
+    for (mut stream, is_whole) in [(member, false), (anyone, true)] {
+        let mut rest = Vec::new();
+        in_time("the end", stream.read_to_end(&mut rest)).await.ok();
+        assert_eq!(rest.ends_with(b"\r\n0\r\n\r\n"), is_whole);
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_stream_ends_when_its_auditor_s_token_is_revoked() {
+    let site = Site::new().await;
+    let server = site.serve().await;
+    fill(site.connect(&server, person(1)).await, 4_000).await;
+    let auditor = |arguments: &[&str]| {
+        let output = site.command(&[&["token", "auditor"], arguments].concat()).output().expect("the program starts");
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).expect("text").trim().to_owned()
+    };
+    let token = auditor(&["add", "--name", "Grace"]);
+    let mut stream = ask_with(&server.address, "", true, &token).await;
+    assert_eq!(status(&mut stream).await, 200);
+    auditor(&["revoke", "Grace"]);
+    let mut rest = Vec::new();
+    in_time("the end", stream.read_to_end(&mut rest)).await.ok();
+    assert!(!rest.ends_with(b"\r\n0\r\n\r\n"), "it was answered to the end");
+}
+
+#[tokio::test]
+async fn http_1_0_gets_no_entries_since_a_part_would_look_whole() {
+    let server = TestServer::start().await;
+    for (route, wanted) in [("entries", "505 "), ("head", "200 ")] {
+        let mut stream = TcpStream::connect(server.address()).await.expect("a connection");
+        let request = format!("GET /log-chain/{route} HTTP/1.0\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.expect("a reader");
+        let mut answer = String::new();
+        in_time("an answer", stream.read_to_string(&mut answer)).await.expect("text");
+        assert!(answer.starts_with(&format!("HTTP/1.0 {wanted}")), "{answer}");
+    }
 }
 
 #[tokio::test]

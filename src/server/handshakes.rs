@@ -22,10 +22,11 @@ impl Handshakes {
 
     /// A permit for a connection from `peer` over `socket`; `None` if there is no room. Others may be evicted for it.
     pub(super) fn admit(&self, peer: IpAddr, socket: OpenSocket) -> Option<HandshakePermit> {
+        let source = SourceNetwork::of(peer);
         let cancel = CancellationToken::new();
-        let number = self.pending().admit(SourceNetwork::of(peer), cancel.clone())?;
+        let number = self.pending().admit(source, cancel.clone())?;
         let connection = Arc::new(HttpConnection { cancel, ended: CancellationToken::new(), _socket: socket });
-        Some(HandshakePermit(Arc::new(Permit { number, handshakes: self.clone(), connection })))
+        Some(HandshakePermit(Arc::new(Permit { number, source, handshakes: self.clone(), connection })))
     }
 
     /// Ends the connection that can be spared most; false if there is none.
@@ -65,6 +66,11 @@ impl HandshakePermit {
         self.0.handshakes.pending().awaits_first_request(self.0.number)
     }
 
+    /// Where the connection comes from; `None` for loopback.
+    pub(super) fn source(&self) -> Option<SourceNetwork> {
+        self.0.source
+    }
+
     /// Ready when the connection is to end.
     pub(super) fn cancelled(&self) -> impl Future<Output = ()> + use<> {
         self.0.connection.cancel.clone().cancelled_owned()
@@ -99,6 +105,7 @@ struct HttpConnection {
 
 struct Permit {
     number: u64,
+    source: Option<SourceNetwork>,
     handshakes: Handshakes,
     connection: Arc<HttpConnection>,
 }

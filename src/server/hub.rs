@@ -152,6 +152,11 @@ impl Hub {
         self.woken.send_replace(log.frames.end());
     }
 
+    /// The end of the chain, as far as it was published: what is committed.
+    pub(super) fn head(&self) -> Head {
+        self.log().head
+    }
+
     /// The position after everything that was published.
     pub(super) fn end(&self) -> u64 {
         self.log().frames.end()

@@ -3,26 +3,22 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{RawQuery, State};
-use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::extract::{RawQuery, Request, State};
+use axum::http::header::{CACHE_CONTROL, RETRY_AFTER};
+use axum::http::{HeaderValue, Method, StatusCode, Version};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use axum::{Extension, Json};
+use tokio::time::Instant;
 use tower_http::compression::CompressionLayer;
 
 use super::handshakes::HandshakePermit;
 use super::http_error::{error, error_with, only_get};
-use super::log_stream::{self, Range, Reader};
+use super::log_access::LogAccess;
+use super::log_stream::{self, Range};
 use super::shared::Shared;
-use crate::channels::{AUDITOR_TOKEN_PREFIX, Sealing, auditor_token_hash};
-use crate::config::{ChainAccess, Features};
+use crate::config::Features;
 use crate::ids::ChainIndex;
-use crate::logchain::{EntryHash, Head};
-use crate::storage::StorageError;
-
-/// When to come back.
-const RETRY_SECONDS: u16 = 5;
 
 /// The routes of the chain; none if it is switched off.
 pub(super) fn routes(features: Features) -> Router<Arc<Shared>> {
@@ -40,13 +36,8 @@ async fn head(State(shared): State<Arc<Shared>>) -> Response {
     if shared.is_draining() {
         return shutting_down();
     }
-    let stored = match shared.readers.read(crate::storage::Database::head).await {
-        Ok(stored) => stored,
-        Err(failure) => return unavailable(&failure),
-    };
-    let head = stored.map_or(Head::EMPTY, |last| Head { length: last.index.0 + 1, hash: EntryHash(last.hash) });
     let (key, server) = (&shared.signing_key, &shared.profile.server_id);
-    let signed = shared.signed_heads.sign(head, key, server, shared.clock.now());
+    let signed = shared.signed_heads.sign(shared.hub.head(), key, server, shared.clock.now());
     ([(CACHE_CONTROL, HeaderValue::from_static("no-store"))], Json(signed)).into_response()
 }
 
@@ -55,23 +46,33 @@ async fn entries(
     State(shared): State<Arc<Shared>>,
     Extension(permit): Extension<HandshakePermit>,
     RawQuery(query): RawQuery,
-    headers: HeaderMap,
+    request: Request,
 ) -> Response {
     if shared.is_draining() {
         return shutting_down();
     }
+    // A response of HTTP/1.0 ends where the connection does, so one that is broken off would look whole.
+    if request.version() < Version::HTTP_11 {
+        return error(StatusCode::HTTP_VERSION_NOT_SUPPORTED, "http_1_1_required");
+    }
     let Some(range) = range(query.as_deref()) else {
         return error(StatusCode::BAD_REQUEST, "invalid_range");
     };
-    let (reader, sealing) = match reader(&shared, &headers).await {
-        Ok(known) => known,
+    let (is_head, headers) = (request.method() == Method::HEAD, request.headers());
+    let access = match LogAccess::of(&shared, headers).await {
+        Ok(access) => access,
         Err(refusal) => return *refusal,
     };
-    let Some(place) = shared.log_streams.place(reader) else {
-        let retry = (RETRY_AFTER, HeaderValue::from(RETRY_SECONDS));
-        return error_with(StatusCode::SERVICE_UNAVAILABLE, "busy", retry);
-    };
-    log_stream::answer(shared, range, sealing, &permit, place)
+    if is_head {
+        return log_stream::head();
+    }
+    match shared.log_streams.admit(access.requester, permit.source(), Instant::now()) {
+        Ok(stream) => log_stream::answer(shared, range, access, &permit, stream),
+        Err(wait) => {
+            let retry = (RETRY_AFTER, HeaderValue::from(wait.as_secs() + 1));
+            error_with(StatusCode::SERVICE_UNAVAILABLE, "busy", retry)
+        }
+    }
 }
 
 /// `from` and `limit` of the query; `None` if one of them is no number.
@@ -87,47 +88,9 @@ fn range(query: Option<&str>) -> Option<Range> {
     Some(Range { from: ChainIndex(from), limit })
 }
 
-/// Who asks, and what they may see. A token that is there must be good: nobody is to take sealed entries for what their token
-/// gives them.
-async fn reader(shared: &Shared, headers: &HeaderMap) -> Result<(Reader, Sealing), Box<Response>> {
-    let refuse = || {
-        let challenge = (WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-        Box::new(error_with(StatusCode::UNAUTHORIZED, "invalid_token", challenge))
-    };
-    let Some(header) = headers.get(AUTHORIZATION) else {
-        let sealing = match shared.profile.features.chain_access {
-            ChainAccess::Public => Sealing::Open,
-            ChainAccess::Members => Sealing::Sealed,
-        };
-        return Ok((Reader::Stranger, sealing));
-    };
-    let token = header.to_str().ok().and_then(bearer).ok_or_else(refuse)?;
-    let now = shared.clock.now();
-    if !token.starts_with(AUDITOR_TOKEN_PREFIX) {
-        shared.verify(token).await.map_err(|_| refuse())?;
-        return Ok((Reader::Member, Sealing::Open));
-    }
-    let hash = auditor_token_hash(token);
-    match shared.readers.read(move |database| database.auditor_token(hash)).await {
-        Ok(Some(token)) if token.holds(now) => Ok((Reader::Auditor, Sealing::Open)),
-        Ok(_) => Err(refuse()),
-        Err(failure) => Err(Box::new(unavailable(&failure))),
-    }
-}
-
-fn bearer(header: &str) -> Option<&str> {
-    let (scheme, token) = header.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
-}
-
 /// What comes now would be less than there is.
 fn shutting_down() -> Response {
     error(StatusCode::SERVICE_UNAVAILABLE, "shutting_down")
-}
-
-fn unavailable(failure: &StorageError) -> Response {
-    tracing::error!(error = %failure, "reading the log chain failed");
-    error(StatusCode::SERVICE_UNAVAILABLE, "storage_unavailable")
 }
 
 #[cfg(test)]
@@ -142,11 +105,5 @@ mod tests {
         for bad in ["from=-1", "from=x", "limit=", "limit=18446744073709551616"] {
             assert_eq!(read(Some(bad)), None, "{bad}");
         }
-    }
-
-    #[test]
-    fn a_bearer_token_is_found_in_its_header() {
-        assert_eq!(bearer("bearer  abc "), Some("abc"));
-        assert_eq!((bearer("abc"), bearer("Basic abc")), (None, None));
     }
 }

@@ -1,8 +1,9 @@
 //! An answer with entries of the log chain: page by page, each out of a short transaction of its own, so that a long one
 //! neither is built in memory nor keeps the write-ahead log from being emptied.
 //!
-//! A reader takes its time, so its connection is no handshake any more. It is bounded by the number of streams instead, and
-//! for that it must end with its answer: whoever takes too long for a page, or for the end, is cut off.
+//! A requester takes its time, so its connection has no handshake permit any more. It is bounded by the number of streams
+//! instead, and for that it must end with its answer: a stream that is read too slowly, or that must make room for another,
+//! is cut off. So is one whose token holds no longer, which each page asks anew.
 
 use std::io;
 use std::sync::Arc;
@@ -14,63 +15,28 @@ use axum::http::HeaderValue;
 use axum::http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, VARY};
 use axum::response::{IntoResponse as _, Response};
 use futures_util::{Stream, stream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::handshakes::HandshakePermit;
+use super::log_access::LogAccess;
+use super::log_streams::StreamPermit;
 use super::shared::Shared;
-use crate::channels::{LogPage, Sealing};
+use crate::channels::LogPage;
 use crate::ids::ChainIndex;
+use crate::storage::StorageError;
 
-/// How many of a kind may read entries at the same time.
-const MAX_STREAMS: usize = 8;
+/// Entries that one transaction reads: about 110 KiB of lines.
+const PAGE: u32 = 256;
 
-/// Entries that one transaction reads: about half a megabyte of lines.
-const PAGE: u32 = 1_024;
-
-/// Pages that wait for a slow reader.
+/// Pages that wait for a slow requester.
 const WAITING_PAGES: usize = 1;
 
-/// How long a reader may take for one page.
-const READER_PATIENCE: Duration = Duration::from_mins(1);
+/// How long a requester may take for one page: at least 11 KiB/s. The first ones go into the system's buffers.
+const PAGE_SEND_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Who reads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Reader {
-    /// Anyone.
-    Stranger,
-    /// Somebody with a token for this server.
-    Member,
-    /// Somebody with a token that the operator issued for the log.
-    Auditor,
-}
-
-/// The places for those who read. Each kind has its own, so that strangers keep no member out, and members no auditor.
-#[derive(Debug)]
-pub(super) struct LogStreams {
-    strangers: Arc<Semaphore>,
-    members: Arc<Semaphore>,
-    auditors: Arc<Semaphore>,
-}
-
-impl Default for LogStreams {
-    fn default() -> Self {
-        let places = || Arc::new(Semaphore::new(MAX_STREAMS));
-        Self { strangers: places(), members: places(), auditors: places() }
-    }
-}
-
-impl LogStreams {
-    /// A place; `None` if all of this kind are taken.
-    pub(super) fn place(&self, reader: Reader) -> Option<OwnedSemaphorePermit> {
-        let places = match reader {
-            Reader::Stranger => &self.strangers,
-            Reader::Member => &self.members,
-            Reader::Auditor => &self.auditors,
-        };
-        places.clone().try_acquire_owned().ok()
-    }
-}
+/// The same for what is on its way when the last page was taken.
+const LAST_SEND_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Which entries are wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,21 +54,35 @@ enum Part {
     End,
 }
 
-/// The answer to a reader who has a place.
+/// The answer to a requester whose stream was admitted.
 pub(super) fn answer(
     shared: Arc<Shared>,
     range: Range,
-    sealing: Sealing,
+    access: LogAccess,
     permit: &HandshakePermit,
-    place: OwnedSemaphorePermit,
+    stream: StreamPermit,
 ) -> Response {
     let (parts, receiver) = mpsc::channel(WAITING_PAGES);
     let connection = permit.release();
     tokio::spawn(async move {
-        let is_taken = send_pages(&shared, range, sealing, parts).await;
-        connection.end_within(if is_taken { READER_PATIENCE } else { Duration::ZERO }).await;
-        drop(place);
+        let all = async {
+            let is_whole = send_pages(&shared, range, access, parts).await;
+            connection.end_within(if is_whole { LAST_SEND_TIMEOUT } else { Duration::ZERO }).await;
+        };
+        tokio::select! {
+            () = all => {}
+            () = stream.cancelled() => {}
+        }
     });
+    response(body(receiver))
+}
+
+/// The answer to HEAD: as the other, without its body.
+pub(super) fn head() -> Response {
+    response(stream::empty())
+}
+
+fn response(body: impl Stream<Item = io::Result<Bytes>> + Send + 'static) -> Response {
     let headers = [
         (CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson")),
         (CACHE_CONTROL, HeaderValue::from_static("no-store")),
@@ -110,7 +90,7 @@ pub(super) fn answer(
         // It has no permit any more.
         (CONNECTION, HeaderValue::from_static("close")),
     ];
-    (headers, Body::from_stream(body(receiver))).into_response()
+    (headers, Body::from_stream(body)).into_response()
 }
 
 /// What comes of `parts`. Without an end of theirs this ends with an error, which breaks the connection: the reader must
@@ -136,29 +116,38 @@ fn body(mut parts: mpsc::Receiver<Part>) -> impl Stream<Item = io::Result<Bytes>
     })
 }
 
-/// Reads page after page for as long as somebody takes them. False if the reader is gone, or takes too long.
+/// Sends page after page. False if that was broken off: the requester is gone or too slow, its token holds no longer, the
+/// server stops, or reading failed.
 async fn send_pages(
     shared: &Shared,
     Range { mut from, mut limit }: Range,
-    sealing: Sealing,
+    access: LogAccess,
     parts: mpsc::Sender<Part>,
 ) -> bool {
     while limit > 0 {
-        if shared.is_draining() {
-            return true;
+        if shared.is_draining() || access.has_expired(shared) {
+            return false;
         }
         let count = u32::try_from(limit).unwrap_or(PAGE).min(PAGE);
-        let page = shared.readers.read(move |database| LogPage::read(database, from, count, sealing)).await;
-        let lines = match page {
-            Ok(LogPage { last: None, .. }) => break,
-            Ok(LogPage { lines, last: Some(last) }) => {
+        let now = shared.clock.now();
+        let page = shared.readers.read(move |database| {
+            if access.is_revoked(database, now)? {
+                return Ok(None);
+            }
+            LogPage::read(database, from, count, access.sealing).map(Some)
+        });
+        let lines = match page.await {
+            Ok(None) => return false,
+            Ok(Some(LogPage { last: None, .. })) => break,
+            Ok(Some(LogPage { lines, last: Some(last) })) => {
                 limit = limit.saturating_sub((last.0 - from.0).saturating_add(1));
                 from = last.next();
                 lines.into()
             }
             Err(failure) => {
+                let failure: StorageError = failure;
                 tracing::error!(error = %failure, "reading the log chain failed");
-                return true;
+                return false;
             }
         };
         if !send(&parts, Part::Lines(lines)).await {
@@ -168,9 +157,9 @@ async fn send_pages(
     send(&parts, Part::End).await
 }
 
-/// False if the reader is gone or does not take it in time.
+/// False if the requester is gone or does not take it in time.
 async fn send(parts: &mpsc::Sender<Part>, part: Part) -> bool {
-    timeout(READER_PATIENCE, parts.send(part)).await.is_ok_and(|sent| sent.is_ok())
+    timeout(PAGE_SEND_TIMEOUT, parts.send(part)).await.is_ok_and(|sent| sent.is_ok())
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 
 mod accept;
 mod attendance;
+mod bearer;
 mod connect;
 mod connection;
 mod crowd;
@@ -14,21 +15,23 @@ mod handshakes;
 mod http_error;
 mod hub;
 mod listener;
+mod log_access;
 mod log_chain;
 mod log_stream;
+mod log_streams;
 mod opening;
 mod outbox;
+mod pending;
 mod presence;
 mod publisher;
 mod routes;
-mod pending;
 mod session;
 mod shared;
 mod signed_heads;
+mod sockets;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-mod sockets;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
@@ -40,7 +43,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::hub::Hub;
-use self::log_stream::LogStreams;
+use self::log_streams::LogStreams;
 use self::presence::Presence;
 use self::publisher::{Publisher, ReplyTo};
 use self::shared::Shared;

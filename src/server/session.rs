@@ -17,7 +17,6 @@ use super::publisher::ReplyTo;
 use super::shared::Shared;
 use crate::central::Claims;
 use crate::channels::{Command, NotQueued, QueueSlot};
-use crate::config::SessionExpiry;
 use crate::ids::UserId;
 use crate::protocol::{Action, Answer, Envelope, Event, Reason, Refusal, Request, Typing, frame_text};
 
@@ -137,11 +136,7 @@ impl Session {
             return Turn::GoesOn;
         }
         self.next_check = now + EXPIRY_CHECK;
-        if self.shared.profile.session_expiry == SessionExpiry::Ignore {
-            return Turn::GoesOn;
-        }
-        let end = self.shared.central.borrow().session_end(self.claims.expires_at);
-        let Some(end) = end else { return Turn::GoesOn };
+        let Some(end) = self.shared.session_end(self.claims.expires_at) else { return Turn::GoesOn };
         let left = end.since(self.shared.clock.now());
         if left.is_zero() {
             return Turn::Expired;

@@ -10,7 +10,7 @@ use tokio_util::task::TaskTracker;
 use super::frame::write_text;
 use super::frame_log::Frames;
 use super::hub::{Hub, Urgency};
-use super::log_stream::LogStreams;
+use super::log_streams::LogStreams;
 use super::presence::Presence;
 use super::publisher::ReplyTo;
 use super::signed_heads::SignedHeads;
@@ -21,7 +21,7 @@ use crate::ids::ServerId;
 use crate::keys::SigningKey;
 use crate::protocol::{Event, frame_text};
 use crate::storage::Readers;
-use crate::time::Clock;
+use crate::time::{Clock, Timestamp};
 
 /// What a server is, and what it lets people do.
 #[derive(Debug, Clone)]
@@ -55,7 +55,7 @@ pub(super) struct Shared {
     pub(super) reading: Reading,
     /// The same connections, for the log chain's routes.
     pub(super) readers: Readers,
-    /// Bounds how many read the log chain at the same time.
+    /// Bounds who reads the log chain at the same time.
     pub(super) log_streams: LogStreams,
     pub(super) signed_heads: SignedHeads,
     /// Weak, so that the writer ends when the server lets go of it, whatever connections still do.
@@ -85,6 +85,14 @@ impl Shared {
         // It is never closed.
         let _turn = self.verifying.acquire().await;
         self.verifier.verify(token, self.clock.now())
+    }
+
+    /// When a session ends whose token expires at `expires_at`; `None` as long as that is open.
+    pub(super) fn session_end(&self, expires_at: Timestamp) -> Option<Timestamp> {
+        match self.profile.session_expiry {
+            SessionExpiry::Enforce => self.central.borrow().session_end(expires_at),
+            SessionExpiry::Ignore => None,
+        }
     }
 
     pub(super) fn is_draining(&self) -> bool {
