@@ -208,7 +208,7 @@ pub struct ServerConfig {
     pub host: Option<IpAddr>,
     /// `PORT`; 0 lets the system choose.
     pub port: u16,
-    /// `ALLOWED_ORIGINS`.
+    /// `ALLOWED_ORIGINS`, and the server's own origin by `PUBLIC_URL`.
     pub allowed_origins: Origins,
     /// The database.
     pub database: DatabaseConfig,
@@ -230,6 +230,7 @@ impl Group for ServerConfig {
         let host = reader.optional(&table::HOST, value::address);
         let port = reader.whole(&table::PORT);
         let allowed_origins = reader.optional(&table::ALLOWED_ORIGINS, value::origins);
+        let public_url = reader.optional(&table::PUBLIC_URL, value::http_url);
         let database = DatabaseConfig::read(reader);
         let features = Features::read(reader);
         let log = LogConfig::read(reader);
@@ -247,7 +248,7 @@ impl Group for ServerConfig {
             session_expiry: session_expiry?,
             host: host?,
             port: port?,
-            allowed_origins: allowed_origins?.unwrap_or(Origins::ANY),
+            allowed_origins: allowed_origins?.unwrap_or(Origins::ANY).with_own(public_url?.as_ref()),
             database: database?,
             features: features?,
             log: log?,

@@ -227,7 +227,10 @@ settings! {
     PORT: Kind::Whole { min: 0, max: 65_535 }, Is("3000"), Listening,
         "The port to listen on. With 0 the system chooses one, and the log says which.";
     ALLOWED_ORIGINS: Kind::Origins, Means("any origin"), Listening,
-        "Which web pages may connect. Programs that are no browsers send no origin and always may.";
+        "Which web pages may connect and read, beside those of the server's own origin. Programs that are no browsers send \
+         no origin and always may.";
+    PUBLIC_URL: Kind::Url, Means("the `Host` of each request"), Listening,
+        "Where people reach the server, such as `https://chat.example.org`: its own origin, when a proxy sends another `Host`.";
 
     DB_PATH: Kind::Path, Is("./data/messages.db"), Database,
         "The database. A relative path starts where the command is run.";
@@ -258,12 +261,12 @@ settings! {
         "Connections that wait for their client and have not authenticated; for a further one the oldest is closed.", unit("connections");
     HANDSHAKE_TIMEOUT_SECS: Kind::Whole { min: 1, max: 300 }, Is("5"), Bounds,
         "How long a new connection may take for its request.", unit("seconds");
-    MAX_FRAME_BYTES: Kind::Whole { min: 4_096, max: 1_048_576 }, Is("65536"), Bounds,
-        "The largest message that a client may send; a larger one closes with 1009.", unit("bytes");
-    MAX_INFLIGHT: Kind::Whole { min: 1, max: 65_536 }, Is("256"), Bounds,
     KEEP_ALIVE_SECS: Kind::Whole { min: 1, max: 3_600 }, Is("130"), Bounds,
         "How long an HTTP connection is kept open after an answer, but no less than `HANDSHAKE_TIMEOUT_SECS`. Must be longer than a \
          proxy before the server keeps its own.", unit("seconds");
+    MAX_FRAME_BYTES: Kind::Whole { min: 4_096, max: 1_048_576 }, Is("65536"), Bounds,
+        "The largest message that a client may send; a larger one closes with 1009.", unit("bytes");
+    MAX_INFLIGHT: Kind::Whole { min: 1, max: 65_536 }, Is("256"), Bounds,
         "Unanswered requests of one connection; beyond them it is not read.", unit("requests");
     MAX_QUEUE_BYTES: Kind::Whole { min: 65_536, max: 268_435_456 }, Is("524288"), Bounds,
         "What may wait for one connection; a slower one closes with 1013.", unit("bytes");

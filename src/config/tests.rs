@@ -80,7 +80,7 @@ fn the_required_variables_are_enough() {
     assert_eq!(config.features.max_history, 100);
     assert_eq!(config.bounds.max_connections, None);
     assert_eq!(config.bounds.max_frame_bytes, 64 * 1024);
-    assert!(config.allowed_origins.accept("https://anywhere.example"));
+    assert!(config.allowed_origins.accept("https://anywhere.example", None));
 }
 
 #[test]

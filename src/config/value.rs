@@ -144,18 +144,42 @@ pub(super) fn public_keys(text: &str) -> Result<Vec<PublicKey>, Wrong> {
     Ok(keys)
 }
 
-/// Which web pages may connect: those of some origins, or all.
+/// Which web pages may connect and read: those of some origins, or all; those of the server's own origin always.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Origins(Option<Vec<String>>);
+pub struct Origins {
+    /// `None` for all.
+    listed: Option<Vec<String>>,
+    /// That of `PUBLIC_URL`; `None` if it is not known.
+    own: Option<String>,
+}
 
 impl Origins {
     /// Every origin.
-    pub const ANY: Self = Self(None);
+    pub const ANY: Self = Self { listed: None, own: None };
 
-    /// Whether a request with this `Origin` header may connect. A request without one comes from no web page.
-    pub fn accept(&self, origin: &str) -> bool {
-        let Some(allowed) = &self.0 else { return true };
-        parse_origin(origin).is_some_and(|origin| allowed.contains(&origin))
+    /// Knows the server's own origin by its URL.
+    #[must_use]
+    pub fn with_own(self, public_url: Option<&Url>) -> Self {
+        Self { own: public_url.map(|url| url.origin().ascii_serialization()), ..self }
+    }
+
+    /// Whether every page may connect.
+    pub fn is_any(&self) -> bool {
+        self.listed.is_none()
+    }
+
+    /// Whether a request with this `Origin` and this `Host` header may connect. A request without `Origin` comes from no
+    /// web page. The server's own origin is that of its URL or, where that is not known, what the request was sent to.
+    pub fn accept(&self, origin: &str, host: Option<&str>) -> bool {
+        let Some(listed) = &self.listed else { return true };
+        let Some(origin) = parse_origin(origin) else { return false };
+        let is_own = if let Some(own) = &self.own {
+            origin == *own
+        } else {
+            let of_host = |scheme| host.and_then(|host| parse_origin(&format!("{scheme}://{host}")));
+            ["https", "http"].into_iter().any(|scheme| of_host(scheme).is_some_and(|own| own == origin))
+        };
+        is_own || listed.contains(&origin)
     }
 }
 
@@ -163,7 +187,7 @@ pub(super) fn origins(text: &str) -> Result<Origins, Wrong> {
     text.split(',')
         .map(|origin| parse_origin(origin.trim()))
         .collect::<Option<Vec<_>>>()
-        .map(|allowed| Origins(Some(allowed)))
+        .map(|listed| Origins { listed: Some(listed), own: None })
         .ok_or_else(|| Wrong::must("must be origins such as `https://chat.example.org`, separated by commas"))
 }
 
@@ -235,15 +259,37 @@ mod tests {
     fn an_origin_is_compared_in_its_normal_form() {
         let allowed = origins("https://Chat.example.org, http://localhost:5173/").expect("two origins");
         for origin in ["https://chat.example.org", "https://chat.example.org:443", "http://localhost:5173"] {
-            assert!(allowed.accept(origin), "{origin}");
+            assert!(allowed.accept(origin, None), "{origin}");
         }
         for origin in ["http://chat.example.org", "https://chat.example.org.evil.example", "null", "", "file://"] {
-            assert!(!allowed.accept(origin), "{origin}");
+            assert!(!allowed.accept(origin, Some("evil.example")), "{origin}");
         }
-        assert!(Origins::ANY.accept("null"));
+        assert!(Origins::ANY.accept("null", None));
         for text in ["chat.example.org", "https://x/path", "https://u@x", "data:text/html,x", "https://a,,https://b"] {
             assert!(origins(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn the_server_s_own_origin_is_that_of_its_url_or_else_what_was_asked() {
+        let listed = origins("https://chat.example.org").expect("an origin");
+        for (origin, host, is_own) in [
+            ("https://home.example", "home.example", true),
+            ("https://home.example", "home.example:443", true),
+            ("http://home.example", "home.example", true),
+            ("http://home.example:3000", "HOME.example:3000", true),
+            ("http://[::1]:3000", "[::1]:3000", true),
+            ("https://home.example:3000", "home.example", false),
+            ("https://home.example", "", false),
+            ("null", "null", false),
+        ] {
+            assert_eq!(listed.accept(origin, Some(host)), is_own, "{origin} {host}");
+        }
+        let url = http_url("https://home.example/chat/").expect("a URL");
+        let known = listed.with_own(Some(&url));
+        assert!(known.accept("https://home.example", Some("127.0.0.1:3000")));
+        assert!(known.accept("https://chat.example.org", None));
+        assert!(!known.accept("http://127.0.0.1:3000", Some("127.0.0.1:3000")), "a name that was made to point here");
     }
 
     #[test]

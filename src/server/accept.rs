@@ -75,7 +75,7 @@ impl Acceptor {
             .half_close(false);
         Self {
             http,
-            refusing: refusing_router(),
+            refusing: refusing_router(shared.clone()),
             router: router(shared),
             handshake_timeout: bounds.handshake_timeout,
             handshakes: Handshakes::new(bounds.max_handshakes),

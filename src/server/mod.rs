@@ -8,7 +8,7 @@ mod attendance;
 mod bearer;
 mod connect;
 mod connection;
-mod crowd;
+mod cross_origin;
 mod frame;
 mod frame_log;
 mod handshakes;

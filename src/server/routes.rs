@@ -3,9 +3,11 @@
 use std::future::ready;
 use std::sync::Arc;
 
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::header::{CACHE_CONTROL, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -13,7 +15,8 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::connect::connect;
-use super::http_error::{error, error_with, not_allowed, only_get};
+use super::cross_origin::allow_origins;
+use super::http_error::{error, error_with, not_allowed, only_get, require_host};
 use super::shared::Shared;
 use crate::channels::WriterState;
 use crate::config::ChainAccess;
@@ -29,15 +32,21 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .route("/health", only_get(get(health)))
         .route("/manifest", only_get(get(manifest)))
         .route("/connect", only_get(get(connect)))
-        .route("/api/v1/servers/{server_id}/heartbeat", post(heartbeat).fallback(|| not_allowed("POST")))
         .fallback(|| async { error(StatusCode::NOT_FOUND, "not_found") })
+        .layer(from_fn_with_state(shared.clone(), allow_origins))
+        // For a server that is its own Central; no page has business there.
+        .route("/api/v1/servers/{server_id}/heartbeat", post(heartbeat).fallback(|| not_allowed("POST")))
+        .layer(from_fn(require_host))
         .with_state(shared)
 }
 
 /// Answers everything with a refusal: there is no room for the connection.
-pub(super) fn refusing_router() -> Router {
+pub(super) fn refusing_router(shared: Arc<Shared>) -> Router {
     let retry = (RETRY_AFTER, HeaderValue::from(RETRY_SECONDS));
-    Router::new().fallback(move || ready(error_with(StatusCode::SERVICE_UNAVAILABLE, "server_full", retry.clone())))
+    Router::new()
+        .fallback(move || ready(error_with(StatusCode::SERVICE_UNAVAILABLE, "server_full", retry.clone())))
+        .layer(from_fn_with_state(shared.clone(), allow_origins))
+        .with_state(shared)
 }
 
 /// The members in the order in which the reference sends them.
@@ -94,8 +103,8 @@ async fn manifest(State(shared): State<Arc<Shared>>) -> Response {
 }
 
 /// For a server without a Central, which sends its heartbeats to itself.
-async fn heartbeat(State(shared): State<Arc<Shared>>, Path(server_id): Path<String>) -> Response {
-    if shared.profile.server_id.is(&server_id) {
+async fn heartbeat(State(shared): State<Arc<Shared>>, server_id: Result<Path<String>, PathRejection>) -> Response {
+    if server_id.is_ok_and(|Path(server_id)| shared.profile.server_id.is(&server_id)) {
         Json(json!({ "status": "heartbeat received" })).into_response()
     } else {
         error(StatusCode::BAD_REQUEST, "server_id_mismatch")

@@ -108,15 +108,27 @@ impl RawClient {
         client
     }
 
+    /// The same with more headers.
+    pub(crate) async fn connect_with(address: &str, token: &str, headers: &[&str]) -> Self {
+        let mut client =
+            Self::over_with(TcpStream::connect(address).await.expect("a connection"), address, token, headers).await;
+        client.frame().await.expect("a greeting");
+        client
+    }
+
     /// Upgrades with `token`.
     pub(crate) async fn upgraded(address: &str, token: &str) -> Self {
         Self::over(TcpStream::connect(address).await.expect("a connection"), address, token).await
     }
 
     /// The same over `stream`.
-    pub(crate) async fn over(mut stream: TcpStream, address: &str, token: &str) -> Self {
-        let request =
-            format!("GET /connect?token={token} HTTP/1.1\r\nHost: {address}\r\n{}\r\n\r\n", UPGRADE.join("\r\n"));
+    pub(crate) async fn over(stream: TcpStream, address: &str, token: &str) -> Self {
+        Self::over_with(stream, address, token, &[]).await
+    }
+
+    async fn over_with(mut stream: TcpStream, address: &str, token: &str, headers: &[&str]) -> Self {
+        let headers = [&UPGRADE[..], headers].concat().join("\r\n");
+        let request = format!("GET /connect?token={token} HTTP/1.1\r\nHost: {address}\r\n{headers}\r\n\r\n");
         stream.write_all(request.as_bytes()).await.expect("a reader");
         let mut client = Self { stream, buffer: Vec::new() };
         let end = loop {
