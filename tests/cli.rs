@@ -175,7 +175,7 @@ fn init_without_a_terminal_says_what_it_needs() {
     assert_eq!(run.code, Some(2));
     for expected in [
         "`PORT` in `--set` must be a whole number from 0 to 65535: 99999",
-        "`SERVER_ID` in `--set` must be a UUID: x",
+        "`SERVER_ID` in `--set` must be a UUID",
         "`CENTRAL_API_KEY` is required, and is not set",
         "`CENTRAL_PUBLIC_KEY` is required, and is not set",
     ] {

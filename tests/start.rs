@@ -158,3 +158,33 @@ fn connect(path: &std::path::Path, create: OpenFlags) -> Connection {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | create;
     Connection::open_with_flags(path, flags).expect("a database")
 }
+
+#[tokio::test]
+async fn a_database_at_the_working_directory_is_not_forgotten_for_a_new_one_beside_the_env_file() {
+    let site = Site::new().await;
+    let mut server = site.serve().await;
+    site.connect(&server, person(1)).await.post("hello").await;
+    server.terminate();
+    server.wait().await;
+    // As an earlier version left it: a relative path in a `.env` elsewhere, the database at the working directory.
+    fs::create_dir(site.home.join("etc")).expect("a directory");
+    let keep = |name: &str| !matches!(name, "DB_PATH" | "PORT");
+    let kept = site.variables.iter().filter(|(name, _)| keep(name));
+    let lines = kept.map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(
+        "
+",
+    );
+    site.home.write("etc/coms.env", &format!("{lines}\nPORT=0\nDB_PATH=messages.db\n"));
+    for arguments in [&["serve", "-e", "etc/coms.env"][..], &["search", "-e", "etc/coms.env", "hello"]] {
+        let run = run(&mut site.home.command(arguments));
+        assert_eq!(run.code, Some(2), "{run:?}");
+        let (beside, here) = (site.home.join("etc/messages.db"), site.database());
+        assert!(run.stderr.contains(&beside.display().to_string()), "{run:?}");
+        assert!(run.stderr.contains(&here.display().to_string()), "{run:?}");
+        assert!(run.stderr.contains(&format!("set DB_PATH={}", here.display())), "{run:?}");
+        assert!(!beside.exists());
+    }
+    fs::rename(site.database(), site.home.join("etc/messages.db")).expect("a move");
+    let found = run(&mut site.home.command(&["search", "-e", "etc/coms.env", "hello"]));
+    assert_eq!(found.code, Some(0), "{found:?}");
+}

@@ -2,7 +2,7 @@
 //!
 //! The syntax is that of the reference's reader, as far as people use it: `NAME=value`, an optional `export`, comments,
 //! single quotes (nothing inside is special) and double quotes (`\n`, `\"`, `\\`, `\$`). An unquoted value reaches to the
-//! end of its line or to a `#` after a space. `$NAME` is not replaced: where it would be, [`Assignment::substitutes`]
+//! end of its line (LF, CRLF or a lone CR) or to a `#` after a space. `$NAME` is not replaced: where it would be, [`Assignment::substitutes`]
 //! says so, and the value of a variable of ours is refused rather than read differently from what was meant.
 
 use std::ops::Range;
@@ -88,7 +88,7 @@ impl Document {
         } else if let Some(line) = self.commented_line(name) {
             self.replaced(line, &format!("{name}={}", *written))
         } else {
-            let newline = if self.text.is_empty() || self.text.ends_with('\n') { "" } else { "\n" };
+            let newline = if self.text.is_empty() || self.text.ends_with(LINE_ENDS) { "" } else { "\n" };
             Zeroizing::new(format!("{}{newline}{name}={}\n", *self.text, *written))
         };
         // What was read stays readable, and what `quoted` writes is too; a test holds it to that.
@@ -105,8 +105,9 @@ impl Document {
 
     fn commented_line(&self, name: &str) -> Option<Range<usize>> {
         let mut start = 0;
-        for line in self.text.split_inclusive('\n') {
-            let bare = line.trim_end_matches(['\n', '\r']);
+        // The LF of a CRLF comes as a line of its own, which is no comment.
+        for line in self.text.split_inclusive(LINE_ENDS) {
+            let bare = line.trim_end_matches(LINE_ENDS);
             let comment = bare.strip_prefix('#').map(str::trim_start);
             if comment.and_then(|rest| rest.strip_prefix(name)).is_some_and(|rest| rest.starts_with('=')) {
                 return Some(start..start + bare.len());
@@ -138,6 +139,14 @@ fn quoted(value: &str) -> Zeroizing<String> {
     })
 }
 
+/// What ends a line: LF, CR, or CR and LF as one.
+const LINE_ENDS: [char; 2] = ['\n', '\r'];
+
+/// How many lines end in `text`.
+fn line_ends(text: &str) -> usize {
+    text.matches(LINE_ENDS).count() - text.matches("\r\n").count()
+}
+
 struct Parser<'a> {
     text: &'a str,
     position: usize,
@@ -154,17 +163,20 @@ impl Parser<'_> {
 
     /// The next character, if it is one of this line.
     fn peek(&self) -> Option<char> {
-        self.rest().chars().next().filter(|c| *c != '\n')
+        self.rest().chars().next().filter(|c| !LINE_ENDS.contains(c))
     }
 
     fn skip_spaces(&mut self) {
         let rest = self.rest();
-        self.position += rest.len() - rest.trim_start_matches([' ', '\t', '\r']).len();
+        self.position += rest.len() - rest.trim_start_matches([' ', '\t']).len();
     }
 
     /// To the start of the next line.
     fn skip_line(&mut self) {
-        self.position += self.rest().find('\n').map_or(self.rest().len(), |end| end + 1);
+        let rest = self.rest();
+        let end = rest.find(LINE_ENDS).unwrap_or(rest.len());
+        let ending = rest.get(end..).unwrap_or_default();
+        self.position += end + if ending.starts_with("\r\n") { 2 } else { ending.len().min(1) };
         self.line += 1;
     }
 
@@ -204,7 +216,7 @@ impl Parser<'_> {
 
     fn unquoted(&mut self) -> Value {
         let rest = self.rest();
-        let line = rest.get(..rest.find('\n').unwrap_or(rest.len())).unwrap_or_default();
+        let line = rest.get(..rest.find(LINE_ENDS).unwrap_or(rest.len())).unwrap_or_default();
         let comment = [" #", "\t#"].iter().filter_map(|mark| line.find(mark)).min();
         let end = if line.starts_with('#') { 0 } else { comment.unwrap_or(line.len()) };
         let value = line.get(..end).unwrap_or_default().trim_end();
@@ -217,7 +229,7 @@ impl Parser<'_> {
         let inside = self.rest().get(1..).unwrap_or_default();
         let end = inside.find('\'').ok_or("has a quote that is never closed")?;
         let value = inside.get(..end).unwrap_or_default().to_owned();
-        self.line += value.matches('\n').count();
+        self.line += line_ends(&value);
         self.position += value.len() + 2;
         self.end_of_value()?;
         Ok((Zeroizing::new(value), false))
@@ -247,7 +259,7 @@ impl Parser<'_> {
                 }
             }
         };
-        let lines = inside.get(..end).unwrap_or_default().matches('\n').count();
+        let lines = line_ends(inside.get(..end).unwrap_or_default());
         self.line += lines;
         self.position += end + 2;
         self.end_of_value()?;
@@ -256,8 +268,8 @@ impl Parser<'_> {
 
     /// After a closing quote only a comment may follow.
     fn end_of_value(&mut self) -> Result<(), &'static str> {
-        match self.rest().trim_start_matches([' ', '\t', '\r']).chars().next() {
-            None | Some('\n' | '#') => Ok(()),
+        match self.rest().trim_start_matches([' ', '\t']).chars().next() {
+            None | Some('\n' | '\r' | '#') => Ok(()),
             Some(_) => Err("has text after a closing quote"),
         }
     }
@@ -308,6 +320,16 @@ mod tests {
         let document = Document::parse("A='1\n2\n3'\n\nB=4\n").expect("a readable file");
         let lines: Vec<_> = document.assignments().iter().map(|assignment| assignment.line).collect();
         assert_eq!(lines, [1, 5]);
+    }
+
+    #[test]
+    fn a_lone_carriage_return_ends_a_line() {
+        let text = "A=1\rB='x' # y\rC=\"2\r3\"\r\r\nD=4";
+        assert_eq!(values(text), [pair("A", "1"), pair("B", "x"), pair("C", "2\r3"), pair("D", "4")]);
+        let document = Document::parse(text).expect("a readable file");
+        assert_eq!(document.assignment("D").map(|assignment| assignment.line), Some(6));
+        let edited = Document::parse("A=1\r# B=\rC=2\r").expect("a readable file").with("B", "3").with("D", "4");
+        assert_eq!(edited.text(), "A=1\rB=3\rC=2\rD=4\n");
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! What is wrong with a configuration, in one line each.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::value::Wrong;
+use crate::secret::looks_like_path;
 
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -15,20 +16,39 @@ pub enum Fault {
         name: &'static str,
     },
     /// A value is not what it has to be.
-    #[error("{place} {wrong}{}", shown(.value.as_deref()))]
+    #[error("{place} {wrong}{}", .value.as_ref().map(|value| format!(": {value}")).unwrap_or_default())]
     Invalid {
         /// The variable, and where it is set.
         place: String,
         /// What it has to be.
         wrong: Wrong,
-        /// Its value; none for a secret.
+        /// Its value, if that can't be a secret; see [`super::table::Setting::repeatable`].
         value: Option<String>,
+    },
+    /// A value goes on into the next variable.
+    #[error("{place} has `{other}=` in its value: a line end or a closing quote is missing before it")]
+    RunsOn {
+        /// The variable, and where it is set.
+        place: String,
+        /// The variable that it has swallowed.
+        other: String,
     },
     /// A value is not UTF-8.
     #[error("`{name}` in the environment is not valid UTF-8")]
     NotUnicode {
         /// The variable.
         name: String,
+    },
+    /// A relative `DB_PATH` leads to a database from the working directory, and to none from the `.env` file.
+    #[error(
+        "there is no database at `{}`, where `DB_PATH` leads from the `.env` file, and one at `{}`, where an earlier \
+         version found it", .path.display(), .earlier.display()
+    )]
+    DatabaseElsewhere {
+        /// Where it belongs.
+        path: PathBuf,
+        /// Where it is.
+        earlier: PathBuf,
     },
     /// A key pair that is none.
     #[error("`SERVER_PUBLIC_KEY` is not the public key of `SERVER_SECRET_KEY`, which is: {expected}")]
@@ -43,7 +63,7 @@ pub enum Fault {
         name: &'static str,
     },
     /// The file with a secret can't be used.
-    #[error("{place} names a file that {problem}: {}", .path.display())]
+    #[error("{place} names a file that {problem}{}", named(.path))]
     SecretFile {
         /// The variable that names the file, and where it is set.
         place: String,
@@ -51,9 +71,11 @@ pub enum Fault {
         path: PathBuf,
         /// What is the matter with it.
         problem: String,
+        /// The file that the same path leads to from the working directory, if there is one and it is another.
+        elsewhere: Option<PathBuf>,
     },
     /// The `.env` file can't be used.
-    #[error("the configuration file {problem}: {}", .path.display())]
+    #[error("the configuration file {problem}{}", named(.path))]
     File {
         /// The file.
         path: PathBuf,
@@ -107,27 +129,25 @@ impl Fault {
             Self::Exposed { path, .. } | Self::Changeable { path, .. } => Some(format!("chmod 600 {}", path.display())),
             Self::Foreign { path, .. } => Some(format!("chown \"$(id -u)\" {}", path.display())),
             Self::SecretTwice { .. } => Some("keep one of them".into()),
+            Self::DatabaseElsewhere { path, earlier } => Some(format!(
+                "set DB_PATH={} to go on with it, or stop what uses it and move it to `{}`, with its `-wal` file if there is \
+                 one",
+                earlier.display(),
+                path.display()
+            )),
+            Self::SecretFile { elsewhere: Some(elsewhere), .. } => Some(format!(
+                "a relative path in a `.env` file starts at that file; there is `{}`",
+                elsewhere.display()
+            )),
             _ => None,
         }
     }
 }
 
-/// The value as a person may see it: nothing that moves a cursor, and no more than fits on a line.
-fn shown(value: Option<&str>) -> String {
-    const LONGEST: usize = 100;
-    let Some(value) = value else { return String::new() };
-    let escaped: String = value.chars().take(LONGEST).flat_map(visible).collect();
-    let cut = if value.chars().count() > LONGEST { "…" } else { "" };
-    format!(": {escaped}{cut}")
-}
-
-/// Control and direction characters as escapes, everything else as it is.
-fn visible(character: char) -> impl Iterator<Item = char> {
-    let hidden = character.is_control()
-        || matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
-    let escaped = hidden.then(|| character.escape_default());
-    let plain = (!hidden).then_some(character);
-    escaped.into_iter().flatten().chain(plain)
+/// The path at the end of a message, unless it may be the secret itself, given in place of a file that holds it.
+fn named(path: &Path) -> String {
+    let is_path = looks_like_path(&path.to_string_lossy()) || path.exists();
+    if is_path { format!(": {}", path.display()) } else { String::new() }
 }
 
 /// Everything that is wrong, at least one thing.
@@ -170,16 +190,3 @@ impl fmt::Display for Faults {
 }
 
 impl std::error::Error for Faults {}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_value_is_shown_without_what_moves_a_cursor_and_cut() {
-        assert_eq!(shown(Some("a\u{1b}[2Jb\u{202e}c")), ": a\\u{1b}[2Jb\\u{202e}c");
-        assert_eq!(shown(Some("größe")), ": größe");
-        assert!(shown(Some(&"x".repeat(500))).ends_with("x…"));
-        assert_eq!(shown(None), "");
-    }
-}

@@ -1,7 +1,7 @@
 //! What commands use of the configuration, as typed values.
 
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use url::Url;
@@ -78,13 +78,22 @@ impl Group for CentralConfig {
 /// Where the database is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DatabaseConfig {
-    /// `DB_PATH`; a relative path starts at the working directory.
+    /// `DB_PATH`; relative paths of the `.env` file are resolved.
     pub path: PathBuf,
 }
 
 impl Group for DatabaseConfig {
     fn read(reader: &mut Reader<'_>) -> Option<Self> {
-        reader.value(&table::DB_PATH, value::path).map(|path| Self { path })
+        let path = reader.path(&table::DB_PATH)?;
+        // Earlier versions started every path at the working directory.
+        let earlier = reader.value(&table::DB_PATH, value::path)?;
+        let has_database = |path: &Path| std::fs::metadata(path).is_ok_and(|file| file.is_file() && file.len() > 0);
+        if !has_database(&path) && has_database(&earlier) {
+            let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
+            reader.fault(Fault::DatabaseElsewhere { path: absolute(path), earlier: absolute(earlier) });
+            return None;
+        }
+        Some(Self { path })
     }
 }
 
@@ -137,7 +146,7 @@ impl Group for LogConfig {
     fn read(reader: &mut Reader<'_>) -> Option<Self> {
         let level = reader.word(&table::LOG_LEVEL);
         let format = reader.word(&table::LOG_FORMAT);
-        let dir = reader.optional(&table::LOG_DIR, value::path);
+        let dir = reader.optional_path(&table::LOG_DIR);
         let keep_days = reader.whole(&table::LOG_KEEP_DAYS);
         Some(Self { level: level?, format: format?, dir: dir?, keep_days: keep_days? })
     }

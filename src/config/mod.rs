@@ -24,7 +24,7 @@ pub use env_file::{DEFAULT_ENV_FILE, EnvFile, WriteError, write};
 pub use fault::{Fault, Faults};
 pub use groups::{Bounds, CentralConfig, DatabaseConfig, Features, Identity, LogConfig, PublicIdentity, ServerConfig};
 pub use reader::{Group, Reader};
-pub use settings::{ProcessEnvironment, Settings, Warning, nearest};
+pub use settings::{ProcessEnvironment, Settings, Warning, cut, nearest};
 pub use template::{env_example, markdown};
 pub use value::{Origins, Wrong};
 pub use words::{ChainAccess, Deployment, LogFormat, LogLevel, SessionExpiry};

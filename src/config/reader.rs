@@ -1,7 +1,9 @@
 //! Reads typed values and gathers the faults, so that all of them are reported at once.
 
+use std::path::PathBuf;
+
 use super::fault::{Fault, Faults};
-use super::settings::{Found, Settings};
+use super::settings::{Found, Settings, starting_at};
 use super::table::{DefaultValue, Kind, Setting};
 use super::value::{self, Wrong};
 use super::words::Word;
@@ -78,6 +80,21 @@ impl<'a> Reader<'a> {
             Some(found) => self.parsed(setting, &found, parse).map(Some),
             None => Some(None),
         }
+    }
+
+    /// Where a variable leads that holds a path, or its default.
+    pub(super) fn path(&mut self, setting: &Setting) -> Option<PathBuf> {
+        let found = self.found(setting)?;
+        let base = found.map_or_else(|| self.settings.folder().to_owned(), |found| found.base);
+        self.value(setting, value::path).map(|path| starting_at(&base, &path))
+    }
+
+    /// Where a variable leads that holds a path, if it is set; the outer `None` is a fault.
+    #[expect(clippy::option_option, reason = "a fault and an absent value are different things")]
+    pub(super) fn optional_path(&mut self, setting: &Setting) -> Option<Option<PathBuf>> {
+        let base = self.found(setting)?.map(|found| found.base).unwrap_or_default();
+        let path = self.optional(setting, value::path)?;
+        Some(path.map(|path| starting_at(&base, &path)))
     }
 
     /// A whole number within the range that the table gives.

@@ -54,10 +54,20 @@ pub enum Warning {
         path: PathBuf,
         /// Counted from 1.
         line: usize,
-        /// The name.
+        /// The name, cut where it may be a secret that stands on a line of its own.
         name: String,
         /// A known name that looks like it.
         nearest: Option<String>,
+    },
+    /// A value of a variable that nothing reads goes on into one that is read.
+    #[error("the value in line {line} of `{}` has `{name}=` in it: a line end or a quote is missing before it", .path.display())]
+    RunsOn {
+        /// The file.
+        path: PathBuf,
+        /// Where the value begins, counted from 1.
+        line: usize,
+        /// The name in it.
+        name: String,
     },
     /// A variable stands in the `.env` file more than once.
     #[error("`{name}` is set more than once in `{}`; line {line} counts", .path.display())]
@@ -86,6 +96,8 @@ pub(super) struct Found {
     pub(super) text: Zeroizing<String>,
     /// For messages: ``` `PORT` in line 3 of `.env` ```.
     pub(super) place: String,
+    /// Where a relative path in it starts; empty for the working directory.
+    pub(super) base: PathBuf,
 }
 
 impl Settings {
@@ -146,8 +158,11 @@ impl Settings {
         for assignment in file.document.assignments() {
             let (path, line, name) = (file.path.clone(), assignment.line, assignment.name.clone());
             if !is_known(&name) {
+                if let Some(name) = swallowed(&assignment.value) {
+                    warnings.push(Warning::RunsOn { path: path.clone(), line, name });
+                }
                 let nearest = nearest(&name);
-                warnings.push(Warning::Unknown { path, line, name, nearest });
+                warnings.push(Warning::Unknown { path, line, name: cut(&name), nearest });
             } else if file.document.assignments().iter().any(|other| other.name == name && other.line < line) {
                 warnings.push(Warning::Repeated { path, line, name });
             }
@@ -170,7 +185,7 @@ impl Settings {
     /// Who else can get at the files with one secret each that are named.
     fn secret_files(&self) -> impl Iterator<Item = Exposure> {
         let named = SETTINGS.iter().filter_map(|setting| self.text(&setting.file_name()?).ok().flatten());
-        named.filter_map(|named| secret_file::exposure(PathBuf::from(named.text.as_str())))
+        named.filter_map(|named| secret_file::exposure(named.path()))
     }
 
     /// What a server in production does not put up with: a file with secrets that others can change, or a `.env` file that
@@ -207,7 +222,7 @@ impl Settings {
         if let Some(value) = self.process.value(name) {
             let Some(text) = value.to_str() else { return Err(Fault::NotUnicode { name: name.to_owned() }) };
             let place = format!("`{name}` in the environment");
-            return Ok((!text.is_empty()).then(|| Found { text: Zeroizing::new(text.to_owned()), place }));
+            return Found::of(text, place, Path::new(""));
         }
         let Some(file) = &self.file else { return Ok(None) };
         let Some(assignment) = file.document.assignment(name) else { return Ok(None) };
@@ -217,7 +232,29 @@ impl Settings {
             return Err(Fault::Line { path: file.path.clone(), line: assignment.line, problem });
         }
         let place = format!("`{name}` in line {} of `{}`", assignment.line, file.path.display());
-        Ok((!assignment.value.is_empty()).then(|| Found { text: assignment.value.clone(), place }))
+        Found::of(&assignment.value, place, self.folder())
+    }
+
+    /// Where relative paths start that the process does not set: at the file, or at the working directory (empty) if there
+    /// is none.
+    pub(super) fn folder(&self) -> &Path {
+        self.file.as_ref().and_then(|file| file.path.parent()).unwrap_or(Path::new(""))
+    }
+}
+
+impl Found {
+    /// A text that is set; `None` if it is empty.
+    fn of(text: &str, place: String, base: &Path) -> Result<Option<Self>, Fault> {
+        if let Some(other) = swallowed(text) {
+            return Err(Fault::RunsOn { place, other });
+        }
+        let found = || Self { text: Zeroizing::new(text.to_owned()), place, base: base.to_owned() };
+        Ok((!text.is_empty()).then(found))
+    }
+
+    /// The path that it is.
+    fn path(&self) -> PathBuf {
+        starting_at(&self.base, Path::new(self.text.as_str()))
     }
 }
 
@@ -229,11 +266,51 @@ impl fmt::Debug for Settings {
 }
 
 fn secret_from(named: &Found) -> Result<Found, Fault> {
-    let path = PathBuf::from(named.text.as_str());
+    let path = named.path();
     match secret_file::read(&path) {
-        Ok(text) => Ok(Found { text, place: format!("the file that {} names", named.place) }),
-        Err(problem) => Err(Fault::SecretFile { place: named.place.clone(), path, problem }),
+        Ok(text) => Ok(Found { text, place: format!("the file that {} names", named.place), base: named.base.clone() }),
+        Err(problem) => {
+            let earlier = PathBuf::from(named.text.as_str());
+            let elsewhere = Some(earlier).filter(|earlier| !path.exists() && earlier.is_file());
+            Err(Fault::SecretFile { place: named.place.clone(), path, problem, elsewhere })
+        }
     }
+}
+
+/// `path` as it is meant from the directory `base`, which is the working directory if it is empty.
+pub(super) fn starting_at(base: &Path, path: &Path) -> PathBuf {
+    if base.as_os_str().is_empty() || path.is_absolute() {
+        return path.to_owned();
+    }
+    // Without the `.` in the middle of `etc/./data`.
+    base.join(path).components().collect()
+}
+
+/// The variable of ours that is set within `value`, as when a line end or a closing quote is missing before it.
+fn swallowed(value: &str) -> Option<String> {
+    let is_set_in = |name: &String| {
+        // Shorter ones occur in what is random, before its padding.
+        name.len() > 3
+            && value.match_indices(name.as_str()).any(|(at, name)| {
+                value.get(at + name.len()..).is_some_and(|rest| rest.trim_start_matches([' ', '\t']).starts_with('='))
+            })
+    };
+    known_names().filter(is_set_in).max_by_key(String::len)
+}
+
+fn known_names() -> impl Iterator<Item = String> {
+    SETTINGS.iter().flat_map(|setting| [Some(setting.name.to_owned()), setting.file_name()]).flatten()
+}
+
+/// An unknown name as it may be shown: what is not written like the name of a variable may be a secret before a `=`.
+pub fn cut(name: &str) -> String {
+    const LONGEST: usize = 24;
+    const SHOWN: usize = 4;
+    if name.len() <= LONGEST && name.chars().all(|c| c.is_ascii_uppercase() || c == '_') {
+        return name.to_owned();
+    }
+    let shown: String = name.chars().take(SHOWN).filter(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
+    format!("{shown}…")
 }
 
 fn is_loopback(url: &Url) -> bool {
@@ -253,8 +330,7 @@ fn is_known(name: &str) -> bool {
 /// The known name that `name` was probably meant to be.
 pub fn nearest(name: &str) -> Option<String> {
     let name = name.to_ascii_uppercase();
-    let known = SETTINGS.iter().flat_map(|setting| [Some(setting.name.to_owned()), setting.file_name()]).flatten();
-    known
+    known_names()
         .map(|candidate| (strsim::damerau_levenshtein(&name, &candidate), candidate))
         .filter(|(distance, candidate)| *distance * 3 <= candidate.len())
         .min_by_key(|(distance, _)| *distance)

@@ -161,16 +161,19 @@ impl Setting {
         Self { secret: true, ..self }
     }
 
-    /// A faulty `value` as a message may repeat it: nothing that is, or may by mistake be, secret. Where a public key belongs
-    /// someone pastes the secret one, and into a URL a password.
+    /// A faulty `value` as a message may repeat it: only short text in the form of what belongs there. Anything else may be a
+    /// secret that got there by mistake, or have one behind a lost line end.
     pub fn repeatable(&self, value: &str) -> Option<String> {
-        const PUBLIC_KEY_DIGITS: usize = 64;
-        let may_be_secret = match self.kind {
-            Kind::PublicKey | Kind::PublicKeys => value.len() > PUBLIC_KEY_DIGITS,
-            Kind::Url => value.contains('@'),
-            _ => self.secret,
+        let has_form = match self.kind {
+            Kind::Whole { .. } => value.len() <= 12 && value.chars().all(|c| c.is_ascii_digit() || "+-.,_".contains(c)),
+            Kind::Switch | Kind::OneOf(_) => {
+                value.len() <= 10
+                    && (value.chars().all(|c| c.is_ascii_lowercase()) || value.chars().all(|c| c.is_ascii_uppercase()))
+            }
+            Kind::Address => value.len() <= 21 && value.chars().all(|c| c.is_ascii_digit() || ".:[]".contains(c)),
+            _ => false,
         };
-        (!may_be_secret).then(|| value.to_owned())
+        (has_form && !self.secret).then(|| value.to_owned())
     }
 
     /// The variable that names a file with this secret's value.
@@ -233,7 +236,8 @@ settings! {
         "Where people reach the server, such as `https://chat.example.org`: its own origin, when a proxy sends another `Host`.";
 
     DB_PATH: Kind::Path, Is("./data/messages.db"), Database,
-        "The database. A relative path starts where the command is run.";
+        "The database. A relative path starts at the `.env` file; one that the process's environment sets, at the working \
+         directory.";
 
     FEATURE_TEXT_CHANNELS: Kind::Switch, Is("true"), Features,
         "Text channels, where everyone writes.";
@@ -251,7 +255,7 @@ settings! {
     LOG_FORMAT: Kind::OneOf(LogFormat::WORDS), Is("human"), Logs,
         "For whom: people, or a collector that reads one JSON object a line.";
     LOG_DIR: Kind::Path, Means("no log files"), Logs,
-        "A directory for daily log files, beside what goes to standard error.";
+        "A directory for daily log files, beside what goes to standard error. A relative path is read as that of `DB_PATH`.";
     LOG_KEEP_DAYS: Kind::Whole { min: 1, max: 3_650 }, Is("14"), Logs,
         "How long log files are kept.", unit("days");
 

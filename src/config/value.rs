@@ -98,8 +98,8 @@ pub(super) fn address(text: &str) -> Result<IpAddr, Wrong> {
 }
 
 pub(super) fn path(text: &str) -> Result<PathBuf, Wrong> {
-    if text.contains('\0') {
-        return Err(Wrong::must("must be a path, which has no NUL in it"));
+    if text.chars().any(char::is_control) {
+        return Err(Wrong::must("must be a path on one line"));
     }
     Ok(PathBuf::from(text))
 }

@@ -24,7 +24,7 @@ const LISTENING: &str = "server is listening";
 pub(crate) struct Site {
     pub(crate) home: Home,
     pub(crate) central: Sandbox,
-    variables: Vec<(String, String)>,
+    pub(crate) variables: Vec<(String, String)>,
 }
 
 impl Site {

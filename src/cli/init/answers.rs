@@ -5,7 +5,7 @@ use std::str::FromStr;
 use crate::cli::secret_argument::SecretArgument;
 use crate::cli::{CliError, Globals};
 use crate::config::table::{self, DefaultValue, SETTINGS, Setting};
-use crate::config::{Document, Fault, ProcessEnvironment, nearest};
+use crate::config::{Document, Fault, ProcessEnvironment, cut, nearest};
 use crate::secret::Secret;
 
 /// One `--set KEY=VALUE`.
@@ -24,8 +24,8 @@ impl FromStr for Answer {
         match table::find(name) {
             Some(setting) => Ok(Self { setting, value: Secret::new(value.to_owned()) }),
             None => Err(match nearest(name) {
-                Some(nearest) => format!("`{name}` is unknown; did you mean `{nearest}`?"),
-                None => format!("`{name}` is unknown"),
+                Some(nearest) => format!("`{}` is unknown; did you mean `{nearest}`?", cut(name)),
+                None => format!("`{}` is unknown", cut(name)),
             }),
         }
     }
