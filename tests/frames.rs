@@ -4,3 +4,4 @@ mod live;
 mod reading;
 mod refusals;
 mod session;
+mod typing;

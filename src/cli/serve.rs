@@ -8,7 +8,7 @@ use super::stop_signal::StopSignal;
 use super::{CliError, Exit, Globals, SettingsArgs};
 use crate::central::Heartbeat;
 use crate::config::ServerConfig;
-use crate::server::{End, Profile, Server, ServerOptions, StartError, listen};
+use crate::server::{End, Patience, Profile, Server, ServerOptions, StartError, listen};
 use crate::storage::{LockError, StorageError};
 use crate::telemetry::{self, TelemetryError};
 use crate::time::Clock;
@@ -87,6 +87,7 @@ pub(super) fn options(config: ServerConfig) -> Result<ServerOptions, CliError> {
         heartbeat,
         database: config.database.path,
         bounds: config.bounds,
+        patience: Patience::default(),
         clock,
     })
 }

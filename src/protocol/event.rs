@@ -109,14 +109,6 @@ impl Event {
             Self::Typing { started: false, .. } => "zync.channels.typing.stop",
         }
     }
-
-    /// Whom the event is not for: nobody is told of their own coming, going and typing.
-    pub fn not_for(&self) -> Option<UserId> {
-        match self {
-            Self::Message(_) => None,
-            Self::Presence { user_id, .. } | Self::Typing { user_id, .. } => Some(*user_id),
-        }
-    }
 }
 
 /// Serializes as the event's payload, `d`.

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::hub::{Joined, Urgency};
+use super::ephemeral::Topic;
+use super::hub::Joined;
 use super::shared::Shared;
 use crate::ids::UserId;
-use crate::protocol::Event;
 
 /// Counts a connection in, and out when it is dropped, whatever ended it.
 pub(super) struct Attendance {
@@ -16,7 +16,9 @@ pub(super) struct Attendance {
 impl Attendance {
     /// Counts a connection of this user in. Says what it joined, and how many users are online now.
     pub(super) fn begin(shared: Arc<Shared>, user_id: UserId) -> (Self, Joined, usize) {
-        let came = || announce(&shared, user_id, true);
+        let came = || {
+            shared.update(Topic::Presence(user_id), true);
+        };
         let (joined, online) = shared.presence.enter(user_id, came, || shared.hub.join());
         (Self { shared, user_id }, joined, online)
     }
@@ -25,10 +27,8 @@ impl Attendance {
 impl Drop for Attendance {
     fn drop(&mut self) {
         self.shared.hub.leave();
-        self.shared.presence.leave(self.user_id, || announce(&self.shared, self.user_id, false));
+        self.shared.presence.leave(self.user_id, || {
+            self.shared.update(Topic::Presence(self.user_id), false);
+        });
     }
-}
-
-fn announce(shared: &Shared, user_id: UserId, joined: bool) {
-    shared.announce(&Event::Presence { user_id, joined }, Urgency::Presence);
 }

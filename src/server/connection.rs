@@ -18,6 +18,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
 use super::attendance::Attendance;
+use super::ephemeral::Position;
 use super::frame::{CloseCode, Decoder, Incoming, write_close, write_ping, write_pong, write_text};
 use super::frame_log::{FellBehind, Piece};
 use super::hub::Joined;
@@ -60,8 +61,8 @@ pub(super) struct Connection {
     session: Session,
     outbox: Arc<Outbox>,
     decoder: Decoder,
-    /// Up to where the hub's log was taken.
-    cursor: u64,
+    /// Up to where was taken what the hub has for everyone.
+    position: Position,
     /// Taken and not yet written; the first piece may be partly written.
     unsent: VecDeque<Piece>,
     /// How many bytes of answers, which nobody shares, were taken since there was nothing unsent.
@@ -70,7 +71,7 @@ pub(super) struct Connection {
     is_within_piece: bool,
     /// The last chain entry that was written completely.
     sent_index: Option<ChainIndex>,
-    woken: watch::Receiver<u64>,
+    woken: watch::Receiver<()>,
     draining: watch::Receiver<bool>,
     last_heard: Instant,
     next_ping: Instant,
@@ -82,7 +83,7 @@ impl Connection {
     /// Runs a connection that has just been upgraded, until it ends. `early` are bytes that came with the handshake.
     pub(super) async fn run(stream: TcpStream, early: Bytes, claims: Claims, shared: Arc<Shared>, place: Place) {
         let (attendance, joined, online) = Attendance::begin(shared.clone(), claims.user_id);
-        let Joined { cursor, head, woken } = joined;
+        let Joined { position, head, woken } = joined;
         let now = Instant::now();
         let outbox = Arc::new(Outbox::default());
         let session = Session::new(claims, shared.clone(), outbox.clone());
@@ -95,7 +96,7 @@ impl Connection {
             session,
             outbox,
             decoder,
-            cursor,
+            position,
             unsent: VecDeque::new(),
             unsent_answers: 0,
             is_within_piece: false,
@@ -254,22 +255,23 @@ impl Connection {
 
     /// Takes what waits: answers in their places among the events, then the other events.
     fn gather(&mut self) -> Result<(), Ending> {
-        let user = self.session.user_id();
         self.woken.mark_unchanged();
         for queued in self.outbox.take() {
             let after = queued.after.unwrap_or_else(|| self.shared.hub.end());
-            while self.cursor < after {
-                let taken = self.shared.hub.take(&mut self.cursor, Some(after), user, &mut self.unsent);
-                taken.map_err(|FellBehind| self.too_slow())?;
+            while !self.position.has_reached(after) {
+                self.take()?;
             }
             self.unsent_answers += queued.bytes.len();
             self.unsent.push_back(Piece { bytes: queued.bytes, chain_index: None });
         }
-        if self.unsent.is_empty() {
-            let taken = self.shared.hub.take(&mut self.cursor, None, user, &mut self.unsent);
-            taken.map_err(|FellBehind| self.too_slow())?;
-        }
+        // There may be something that is kept from this user, and more behind it.
+        while self.unsent.is_empty() && self.take()? {}
         Ok(())
+    }
+
+    fn take(&mut self) -> Result<bool, Ending> {
+        let taken = self.shared.hub.take(&mut self.position, self.session.user_id(), &mut self.unsent);
+        taken.map_err(|FellBehind| self.too_slow())
     }
 
     fn written(&mut self, mut count: usize) {
@@ -288,7 +290,7 @@ impl Connection {
     }
 
     fn check_lag(&self) -> Result<(), Ending> {
-        if self.shared.hub.is_behind(self.cursor) { Err(self.too_slow()) } else { Ok(()) }
+        if self.shared.hub.is_behind(self.position) { Err(self.too_slow()) } else { Ok(()) }
     }
 
     /// The reason names the entry after which the client can resume with `sync`: [`Connection::close`] finishes the piece
@@ -323,7 +325,7 @@ impl Connection {
             self.outbox.put_unordered(frame);
             self.flush()?;
         }
-        match self.session.check_expiry() {
+        match self.session.check(now) {
             Turn::GoesOn => Ok(()),
             Turn::Expired => Err(Ending::Close(CloseCode::SessionExpired, "session expired".into())),
         }

@@ -1,6 +1,7 @@
 //! The log of encoded frames: what everyone reads, each from their own place on.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ const MAX_BURST: usize = 16;
 
 /// How much is gathered in a chunk before the next begins, and in how much of the log a connection takes no further chunk.
 /// A chunk is bigger by what was appended last, which may be a whole batch of the writer's.
-const CHUNK_BYTES: usize = 64 * 1024;
+pub(super) const CHUNK_BYTES: usize = 64 * 1024;
 
 /// Frames to be appended to the log together.
 #[derive(Debug, Default)]
@@ -28,6 +29,10 @@ pub(super) struct Frames {
 impl Frames {
     pub(super) fn is_empty(&self) -> bool {
         self.bytes.is_empty()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.bytes.len()
     }
 
     /// Appends the frame that `write` writes. It is not sent to `not_for`; it records `chain_index`.
@@ -43,7 +48,7 @@ impl Frames {
     }
 }
 
-/// Where a frame stands in its chunk.
+/// Where a frame stands in its segment.
 #[derive(Debug, Clone, Copy)]
 struct Mark {
     from: usize,
@@ -52,13 +57,55 @@ struct Mark {
     chain_index: Option<ChainIndex>,
 }
 
-/// A part of the log that does not change any more.
+/// Frames that do not change any more, or a part of them; shared by all who send them.
 #[derive(Debug, Clone)]
-pub(super) struct Chunk {
-    /// The position of its first byte.
-    start: u64,
+pub(super) struct Segment {
     bytes: Bytes,
     marks: Arc<[Mark]>,
+    /// What of the bytes is to be sent; both ends are frames' ends.
+    part: Range<usize>,
+}
+
+impl From<Frames> for Segment {
+    fn from(frames: Frames) -> Self {
+        let part = 0..frames.bytes.len();
+        Self { bytes: frames.bytes.into(), marks: frames.marks.into(), part }
+    }
+}
+
+impl Segment {
+    pub(super) fn len(&self) -> usize {
+        self.part.len()
+    }
+
+    /// Adds its pieces without the frames that are not for `user`: mostly all in one.
+    pub(super) fn cut(&self, user: UserId, pieces: &mut VecDeque<Piece>) {
+        let Range { start: mut from, end } = self.part;
+        let mut chain_index = None;
+        let first = self.marks.partition_point(|mark| mark.from < from);
+        for mark in self.marks.iter().skip(first).take_while(|mark| mark.from < end) {
+            if mark.not_for == Some(user) {
+                self.piece(from..mark.from, chain_index.take(), pieces);
+                from = mark.to;
+            }
+            chain_index = mark.chain_index.or(chain_index);
+        }
+        self.piece(from..end, chain_index, pieces);
+    }
+
+    fn piece(&self, part: Range<usize>, chain_index: Option<ChainIndex>, pieces: &mut VecDeque<Piece>) {
+        if !part.is_empty() {
+            pieces.push_back(Piece { bytes: self.bytes.slice(part), chain_index });
+        }
+    }
+}
+
+/// A part of the log that does not change any more.
+#[derive(Debug)]
+struct Chunk {
+    /// The position of its first byte.
+    start: u64,
+    frames: Segment,
     since: Instant,
 }
 
@@ -111,27 +158,41 @@ impl FrameLog {
         }
     }
 
-    /// References to the chunks from the one that holds `cursor` on, until they are 64 KiB together or more; none if there
-    /// is nothing before `up_to`.
-    pub(super) fn chunks(&mut self, cursor: u64, up_to: Option<u64>) -> Result<Vec<Chunk>, FellBehind> {
-        if cursor >= up_to.unwrap_or(self.end) {
-            return Ok(Vec::new());
+    /// Adds what stands between `cursor` and `limit`, until it is 64 KiB or more, and moves the cursor to its end.
+    pub(super) fn read(
+        &mut self,
+        cursor: &mut u64,
+        limit: u64,
+        segments: &mut Vec<Segment>,
+    ) -> Result<usize, FellBehind> {
+        if *cursor >= limit {
+            return Ok(0);
         }
         self.settle();
-        let after = self.chunks.partition_point(|chunk| chunk.start <= cursor);
+        let after = self.chunks.partition_point(|chunk| chunk.start <= *cursor);
         let first = after.checked_sub(1).ok_or(FellBehind)?;
         let mut bytes = 0;
-        let wanted = self.chunks.iter().skip(first).take_while(|chunk| {
-            let fits = bytes < CHUNK_BYTES;
-            bytes += chunk.bytes.len();
-            fits
-        });
-        Ok(wanted.cloned().collect())
+        for chunk in self.chunks.iter().skip(first) {
+            if *cursor >= limit || bytes >= CHUNK_BYTES {
+                break;
+            }
+            let within = |position: u64| usize::try_from(position.saturating_sub(chunk.start)).unwrap_or(usize::MAX);
+            let part = within(*cursor)..within(limit).min(chunk.frames.len());
+            bytes += part.len();
+            *cursor = chunk.start + part.end as u64;
+            segments.push(Segment { part, ..chunk.frames.clone() });
+        }
+        Ok(bytes)
     }
 
     /// Whether what stands at `cursor` is no longer there.
     pub(super) fn has_lost(&self, cursor: u64) -> bool {
-        self.chunks.front().is_some_and(|oldest| oldest.start > cursor)
+        self.start() > cursor
+    }
+
+    /// The position of the oldest byte that is still there.
+    pub(super) fn start(&self) -> u64 {
+        self.chunks.front().map_or(self.end - self.fresh.bytes.len() as u64, |oldest| oldest.start)
     }
 
     /// Turns what is fresh into a chunk, and lets go of chunks that are too old.
@@ -141,49 +202,15 @@ impl FrameLog {
         }
         let fresh = std::mem::take(&mut self.fresh);
         let length = fresh.bytes.len();
-        self.chunks.push_back(Chunk {
-            start: self.end - length as u64,
-            bytes: fresh.bytes.into(),
-            marks: fresh.marks.into(),
-            since: Instant::now(),
-        });
+        self.chunks.push_back(Chunk { start: self.end - length as u64, frames: fresh.into(), since: Instant::now() });
         self.bytes += length;
         while let Some(oldest) = self.chunks.front()
-            && let rest = self.bytes - oldest.bytes.len()
+            && let rest = self.bytes - oldest.frames.len()
             && rest >= self.max_lag
             && (oldest.since.elapsed() > BURST_GRACE || rest >= self.max_lag * MAX_BURST)
         {
             self.chunks.pop_front();
             self.bytes = rest;
-        }
-    }
-}
-
-impl Chunk {
-    /// Adds the pieces from `cursor` on, and moves it to the end of the chunk.
-    pub(super) fn cut_from(&self, cursor: &mut u64, user: UserId, pieces: &mut VecDeque<Piece>) {
-        let from = usize::try_from(cursor.saturating_sub(self.start)).unwrap_or(usize::MAX);
-        self.cut(from, user, pieces);
-        *cursor = self.start + self.bytes.len() as u64;
-    }
-
-    /// Adds the pieces from byte `from` on without the frames that are not for `user`: mostly all in one.
-    fn cut(&self, mut from: usize, user: UserId, pieces: &mut VecDeque<Piece>) {
-        let mut chain_index = None;
-        let first = self.marks.partition_point(|mark| mark.from < from);
-        for mark in self.marks.iter().skip(first) {
-            if mark.not_for == Some(user) {
-                self.piece(from, mark.from, chain_index.take(), pieces);
-                from = mark.to;
-            }
-            chain_index = mark.chain_index.or(chain_index);
-        }
-        self.piece(from, self.bytes.len(), chain_index, pieces);
-    }
-
-    fn piece(&self, from: usize, to: usize, chain_index: Option<ChainIndex>, pieces: &mut VecDeque<Piece>) {
-        if from < to {
-            pieces.push_back(Piece { bytes: self.bytes.slice(from..to), chain_index });
         }
     }
 }
@@ -205,9 +232,10 @@ mod tests {
     }
 
     fn taken(log: &mut FrameLog, cursor: &mut u64, user: UserId) -> Result<String, FellBehind> {
-        let mut pieces = VecDeque::new();
-        for chunk in log.chunks(*cursor, None)? {
-            chunk.cut_from(cursor, user, &mut pieces);
+        let (mut segments, mut pieces) = (Vec::new(), VecDeque::new());
+        log.read(cursor, log.end(), &mut segments)?;
+        for segment in segments {
+            segment.cut(user, &mut pieces);
         }
         Ok(pieces.iter().map(|piece| String::from_utf8_lossy(&piece.bytes).into_owned()).collect())
     }

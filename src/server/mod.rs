@@ -9,6 +9,7 @@ mod bearer;
 mod connect;
 mod connection;
 mod cross_origin;
+mod ephemeral;
 mod frame;
 mod frame_log;
 mod handshakes;
@@ -21,6 +22,7 @@ mod log_stream;
 mod log_streams;
 mod opening;
 mod outbox;
+mod patience;
 mod pending;
 mod presence;
 mod publisher;
@@ -29,6 +31,7 @@ mod session;
 mod shared;
 mod signed_heads;
 mod sockets;
+mod typing;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -56,6 +59,7 @@ use crate::storage::{DatabaseLock, LockError, Readers, StorageError};
 use crate::time::Clock;
 
 pub use listener::listen;
+pub use patience::Patience;
 pub use shared::Profile;
 
 /// How many connections to the database read at the same time.
@@ -78,6 +82,8 @@ pub struct ServerOptions {
     pub database: PathBuf,
     /// Bounds on what clients can make it do.
     pub bounds: Bounds,
+    /// How long it waits for them.
+    pub patience: Patience,
     /// The time.
     pub clock: Clock,
 }
@@ -134,7 +140,8 @@ impl Server {
         let address = listener.local_addr().map_err(StartError::Listener)?;
         make_parent(&options.database)?;
         let lock = DatabaseLock::take(&options.database, &format!("coms serve on {address}"))?;
-        let ServerOptions { profile, signing_key, central_keys, heartbeat, database, bounds, clock } = options;
+        let ServerOptions { profile, signing_key, central_keys, heartbeat, database, bounds, patience, clock } =
+            options;
         let signing_key = Arc::new(signing_key);
         let (path, server_id, key, now) =
             (database.clone(), profile.server_id.clone(), signing_key.clone(), clock.now());
@@ -164,6 +171,7 @@ impl Server {
             reading: Reading::new(readers, directory.clone(), max_history, clock.clone()),
             profile,
             bounds,
+            patience,
             signing_key,
             clock,
             hub,

@@ -7,6 +7,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use tokio::sync::Notify;
 
+use super::ephemeral::Position;
+
 /// Answers on their way to one connection. Filled by the writer and by the connection itself, emptied by the connection.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
@@ -29,8 +31,8 @@ struct Queue {
 /// Frames that must not overtake the events before `after`.
 #[derive(Debug)]
 pub(super) struct Queued {
-    /// The position in the hub's log up to which events go first; `None` is the log's end when the frame is sent.
-    pub(super) after: Option<u64>,
+    /// The position up to which events go first; `None` is the end when the frame is sent.
+    pub(super) after: Option<Position>,
     pub(super) bytes: Bytes,
 }
 
@@ -59,7 +61,7 @@ impl Outbox {
     /// Puts in the writer's answers to `answers` commands, of which `bytes` were expected: they follow the events before
     /// `after`.
     pub(super) fn put_answers(&self, after: u64, frames: Vec<u8>, answers: usize, bytes: usize) {
-        self.put(Some(after), frames);
+        self.put(Some(Position { log: after, updates: 0 }), frames);
         self.count_answers(answers, bytes);
         self.filled.notify_one();
     }
@@ -72,7 +74,7 @@ impl Outbox {
 
     /// Puts in a frame that stands for itself: the greeting, pings and pongs.
     pub(super) fn put_unordered(&self, frame: Vec<u8>) {
-        self.put(Some(0), frame);
+        self.put(Some(Position::default()), frame);
     }
 
     /// Takes out everything.
@@ -87,7 +89,7 @@ impl Outbox {
         self.queue().bytes + self.unanswered_bytes.load(Ordering::Relaxed)
     }
 
-    fn put(&self, after: Option<u64>, frames: Vec<u8>) {
+    fn put(&self, after: Option<Position>, frames: Vec<u8>) {
         let mut queue = self.queue();
         queue.bytes += frames.len();
         queue.frames.push_back(Queued { after, bytes: frames.into() });

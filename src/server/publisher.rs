@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::frame::write_text;
 use super::frame_log::Frames;
-use super::hub::{Hub, Urgency};
+use super::hub::Hub;
 use super::outbox::Outbox;
 use crate::channels::{Outcome, Outlet};
 use crate::logchain::Head;
@@ -60,7 +60,7 @@ impl Outlet<ReplyTo> for Publisher {
                 answers.expected += reply.request_id.len();
             }
         }
-        let after = self.hub.append(&events, Some(head), Urgency::Message);
+        let after = self.hub.append(&events, head);
         // Answers first: a connection that is woken for its answer then finds the events there, and the other way round.
         for answers in answers {
             answers.outbox.put_answers(after, answers.frames, answers.count, answers.expected);

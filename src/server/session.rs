@@ -1,7 +1,8 @@
 //! A session: whose connection it is, until when, and what becomes of its requests.
 //!
 //! Answers leave in the order of the requests. Commands follow each other into the writer without waiting, up to a bound;
-//! any other request waits until those before it are answered, so that it sees what they did.
+//! any other request waits until those before it are answered, so that it sees what they did, and so that nobody is told that
+//! a user stopped typing before they see the message.
 
 use std::future::{Future, pending};
 use std::pin::Pin;
@@ -11,14 +12,14 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::frame::write_text;
-use super::hub::Urgency;
 use super::outbox::Outbox;
 use super::publisher::ReplyTo;
 use super::shared::Shared;
+use super::typing::TypingIndicators;
 use crate::central::Claims;
 use crate::channels::{Command, NotQueued, QueueSlot};
 use crate::ids::UserId;
-use crate::protocol::{Action, Answer, Envelope, Event, Reason, Refusal, Request, Typing, frame_text};
+use crate::protocol::{Action, Answer, Envelope, Reason, Refusal, Request, Typing, frame_text};
 
 /// How long to wait at most until the session's expiry is looked at again: the system's clock may be set.
 const EXPIRY_CHECK: Duration = Duration::from_secs(30);
@@ -37,6 +38,7 @@ pub(super) struct Session {
     held: Option<(Result<Request, Refusal>, Box<str>)>,
     /// What is being done for a request.
     job: Option<Job>,
+    typing: TypingIndicators,
     next_check: Instant,
 }
 
@@ -54,7 +56,8 @@ type PlaceInQueue = dyn Future<Output = Option<QueueSlot<ReplyTo>>> + Send;
 
 impl Session {
     pub(super) fn new(claims: Claims, shared: Arc<Shared>, outbox: Arc<Outbox>) -> Self {
-        Self { claims, shared, outbox, held: None, job: None, next_check: Instant::now() }
+        let typing = TypingIndicators::new(shared.clone(), claims.user_id);
+        Self { claims, shared, outbox, held: None, job: None, typing, next_check: Instant::now() }
     }
 
     pub(super) fn user_id(&self) -> UserId {
@@ -80,7 +83,6 @@ impl Session {
         };
         match request {
             Ok(Request::Action(action)) => self.command(action, request_id),
-            Ok(Request::Typing(typing)) => self.typing(&typing),
             request => self.hold(request, request_id),
         }
     }
@@ -129,9 +131,9 @@ impl Session {
         }
     }
 
-    /// Whether the session has come to its end.
-    pub(super) fn check_expiry(&mut self) -> Turn {
-        let now = Instant::now();
+    /// Looks at the clock: whether the session has come to its end, and whether the user is still typing.
+    pub(super) fn check(&mut self, now: Instant) -> Turn {
+        self.typing.expire(now);
         if now < self.next_check {
             return Turn::GoesOn;
         }
@@ -145,9 +147,9 @@ impl Session {
         Turn::GoesOn
     }
 
-    /// When the session's expiry must be looked at next.
+    /// When the clock must be looked at next.
     pub(super) fn next_check(&self) -> Instant {
-        self.next_check
+        self.typing.next_expiry().map_or(self.next_check, |expiry| expiry.min(self.next_check))
     }
 
     fn command(&mut self, action: Action, request_id: Box<str>) {
@@ -174,11 +176,10 @@ impl Session {
         Command { user_id: self.claims.user_id, action, reply, reply_bytes }
     }
 
-    fn typing(&self, typing: &Typing) {
+    fn typing(&mut self, typing: &Typing) {
         if let Some((_, channel)) = self.shared.directory.find(&typing.channel_id) {
-            let user_id = self.claims.user_id;
-            let event = Event::Typing { channel_id: channel.id.clone(), user_id, started: typing.started };
-            self.shared.announce(&event, Urgency::Message);
+            let id = channel.id.clone();
+            if typing.started { self.typing.start(&id) } else { self.typing.stop(&id) }
         }
     }
 

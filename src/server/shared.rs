@@ -3,14 +3,16 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use bytes::Bytes;
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::ephemeral::Topic;
 use super::frame::write_text;
-use super::frame_log::Frames;
-use super::hub::{Hub, Urgency};
+use super::hub::Hub;
 use super::log_streams::LogStreams;
+use super::patience::Patience;
 use super::presence::Presence;
 use super::publisher::ReplyTo;
 use super::signed_heads::SignedHeads;
@@ -19,7 +21,7 @@ use crate::channels::{Directory, Reading, WeakCommandQueue, WriterState};
 use crate::config::{Bounds, Features, Origins, SessionExpiry};
 use crate::ids::ServerId;
 use crate::keys::SigningKey;
-use crate::protocol::{Event, frame_text};
+use crate::protocol::frame_text;
 use crate::storage::Readers;
 use crate::time::{Clock, Timestamp};
 
@@ -42,6 +44,7 @@ pub struct Profile {
 pub(super) struct Shared {
     pub(super) profile: Profile,
     pub(super) bounds: Bounds,
+    pub(super) patience: Patience,
     /// Signs entries and heads.
     pub(super) signing_key: Arc<SigningKey>,
     pub(super) clock: Clock,
@@ -70,14 +73,24 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    /// Tells everyone of something that is not in the chain.
-    pub(super) fn announce(&self, event: &Event, urgency: Urgency) {
-        let mut text = Vec::new();
-        frame_text::event(&mut text, event, self.clock.now());
-        let mut frames = Frames::default();
-        frames.push(event.not_for(), None, |out| write_text(out, &text));
-        self.hub.append(&frames, None, urgency);
-        self.hub.wake();
+    /// Tells everyone who is concerned that the user of `topic` is online or typing now, or not any more; returns the
+    /// update's version.
+    pub(super) fn update(&self, topic: Topic, is_so: bool) -> u64 {
+        let frame = self.frame(&topic, is_so);
+        self.hub.update(topic, frame)
+    }
+
+    /// The same, unless there is a newer update than that of `version`.
+    pub(super) fn update_after(&self, version: u64, topic: Topic, is_so: bool) {
+        let frame = self.frame(&topic, is_so);
+        self.hub.update_after(version, topic, frame);
+    }
+
+    fn frame(&self, topic: &Topic, is_so: bool) -> Bytes {
+        let (mut text, mut frame) = (Vec::new(), Vec::new());
+        frame_text::event(&mut text, &topic.event(is_so), self.clock.now());
+        write_text(&mut frame, &text);
+        frame.into()
     }
 
     /// Whose token this is, and until when.

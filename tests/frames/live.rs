@@ -103,26 +103,6 @@ async fn people_come_with_their_first_connection_and_go_with_their_last() {
 }
 
 #[tokio::test]
-async fn typing_is_told_to_the_others_and_only_of_channels_that_there_are() {
-    let server = TestServer::start().await;
-    let (mut ada, mut ben) = (server.connect(person(1)).await, server.connect(person(2)).await);
-    let mut second = server.connect(person(1)).await;
-    ada.events().await;
-    for (t, channel) in [
-        ("zync.channels.typing.start", "nope"),
-        ("zync.channels.typing.start", "general"),
-        ("zync.channels.typing.stop", "general"),
-    ] {
-        ada.send(t, json!({ "channel_id": channel })).await;
-    }
-    assert_eq!(ada.events().await, [] as [Value; 0]);
-    let typing = json!({ "channel_id": "general", "user_id": person(1) });
-    assert_eq!(ben.expect("zync.channels.typing.start").await, typing);
-    assert_eq!(ben.expect("zync.channels.typing.stop").await, typing);
-    assert_eq!(second.events().await, [] as [Value; 0], "not to the same person elsewhere");
-}
-
-#[tokio::test]
 async fn a_deleted_text_is_gone_from_the_files() {
     let server = TestServer::start().await;
     let mut ada = server.connect(person(1)).await;

@@ -212,3 +212,32 @@ async fn answers_to_come_count_as_bytes_that_wait_for_their_connection() {
     drop(held);
     assert!(grown < 4 * 1024, "{grown} KiB for {sent} commands");
 }
+
+/// Typing is state: however much of it there is, nobody falls behind because of it.
+#[tokio::test]
+async fn no_flood_of_typing_closes_anybody_or_costs_them_an_event() {
+    let mut site = Site::new().await;
+    site.set("MAX_QUEUE_BYTES", "65536");
+    let server = site.serve().await;
+    let mut ada = RawClient::connect(&server.address, &site.token(person(1))).await;
+    let mut fast = site.connect(&server, person(2)).await;
+    let stream = narrow(&server.address).await;
+    let mut slow = Client::over(stream, &server.address, &site.token(person(3))).await.expect("an upgrade");
+    // 24 MB of it, if each were told; by turns, and over and over.
+    let typing =
+        |t: &str| masked(FIN | TEXT, json!({ "t": t, "d": { "channel_id": "general" } }).to_string().as_bytes());
+    let start = typing("zync.channels.typing.start");
+    let both = [start.clone(), typing("zync.channels.typing.stop")].concat();
+    let ping = masked(FIN | TEXT, br#"{"t":"zync.core.ping","id":"done"}"#);
+    for flood in [start.repeat(100_000), both.repeat(50_000)] {
+        ada.send(&[flood, ping.clone()].concat()).await;
+        while !ada.frame().await.expect("a frame").1.starts_with(br#"{"t":"zync.core.pong""#) {}
+    }
+    let posted = fast.post("after all of it").await;
+    let told = fast.events().await;
+    assert!(told.len() < 10_000, "{}", told.len());
+    let mut told = slow.events().await;
+    assert!(told.len() < 5000, "{}", told.len());
+    told.retain(|event| event["t"] == CREATE);
+    assert_eq!((told.len(), &told[0]["d"]["id"]), (1, &posted["id"]));
+}

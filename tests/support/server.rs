@@ -11,7 +11,7 @@ use coms::config::{ServerConfig, Settings};
 use coms::ids::UserId;
 use coms::keys::PublicKey;
 use coms::secret::Secret;
-use coms::server::{Profile, Server, ServerOptions, listen};
+use coms::server::{Patience, Profile, Server, ServerOptions, listen};
 use coms::time::Clock;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -32,6 +32,7 @@ pub(crate) struct Setup {
     clock: Clock,
     token_lifetime: Duration,
     is_central_away: bool,
+    patience: Patience,
 }
 
 impl Setup {
@@ -50,6 +51,12 @@ impl Setup {
     /// How long Central's tokens are good for.
     pub(crate) fn token_lifetime(mut self, lifetime: Duration) -> Self {
         self.token_lifetime = lifetime;
+        self
+    }
+
+    /// How long the server waits for its connections.
+    pub(crate) fn patience(mut self, patience: Patience) -> Self {
+        self.patience = patience;
         self
     }
 
@@ -86,7 +93,13 @@ impl TestServer {
     pub(crate) fn setup() -> Setup {
         let variables = Vec::new();
         let token_lifetime = Duration::from_hours(1);
-        Setup { variables, clock: Clock::system(), token_lifetime, is_central_away: false }
+        Setup {
+            variables,
+            clock: Clock::system(),
+            token_lifetime,
+            is_central_away: false,
+            patience: Patience::default(),
+        }
     }
 
     pub(crate) async fn start() -> Self {
@@ -166,6 +179,7 @@ impl TestServer {
             heartbeat,
             database: config.database.path,
             bounds: config.bounds,
+            patience: self.setup.patience,
             clock,
         }
     }
