@@ -374,7 +374,7 @@ _coms() {
             return 0
             ;;
         coms__subcmd__export)
-            opts="-o -e -q -v -h --format --output --channel --user --before --after --db --env-file --quiet --verbose --color --help"
+            opts="-o -e -q -v -h --format --output --force --channel --user --before --after --db --env-file --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -142,6 +142,7 @@ complete -c coms -n "__fish_coms_using_subcommand export" -s e -l env-file -d 'R
 complete -c coms -n "__fish_coms_using_subcommand export" -l color -d 'When to colour what is printed' -r -f -a "auto\t''
 always\t''
 never\t''"
+complete -c coms -n "__fish_coms_using_subcommand export" -l force -d 'Replace the file if it is an earlier export in the same format; nothing else is ever replaced'
 complete -c coms -n "__fish_coms_using_subcommand export" -s q -l quiet -d 'Print less: results and errors only'
 complete -c coms -n "__fish_coms_using_subcommand export" -s v -l verbose -d 'Print more; twice for everything'
 complete -c coms -n "__fish_coms_using_subcommand export" -s h -l help -d 'Print help (see more with \'--help\')'

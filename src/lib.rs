@@ -7,7 +7,8 @@
 //! server                                  HTTP, WebSocket, fan-out to connections
 //! channels                                what people do and may do; the writer
 //! storage  logchain  central  protocol    SQL | hashes and signatures | Central | wire types
-//! config  ids  keys  time  secret  telemetry  printable  private_file  staged_file   what everyone may use
+//! config  ids  keys  time  secret  telemetry  printable   what everyone may use, with
+//! private_file  staged_file  file_identity                how files are opened, written and told apart
 //! ```
 //!
 //! `storage`, `logchain` and `protocol` do not know each other: `channels` brings them together.
@@ -16,6 +17,7 @@ pub mod central;
 pub mod channels;
 pub mod cli;
 pub mod config;
+pub mod file_identity;
 pub mod ids;
 pub mod keys;
 pub mod logchain;

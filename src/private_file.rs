@@ -6,14 +6,30 @@ use std::path::Path;
 
 /// Opens the file at `path` for reading and writing, and makes it, with mode 0600, if there is none.
 pub fn open_or_create(path: &Path) -> io::Result<File> {
+    options().create(true).open(path)
+}
+
+/// Makes a file at `path`, with mode 0600; there must be none.
+pub fn create_new(path: &Path) -> io::Result<File> {
+    options().create_new(true).open(path)
+}
+
+/// Opens the file at `path` for reading and writing; there must be one.
+pub fn open(path: &Path) -> io::Result<File> {
+    options().open(path)
+}
+
+fn options() -> OpenOptions {
     let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
+    options.read(true).write(true).truncate(false);
     #[cfg(unix)]
     {
+        use rustix::fs::OFlags;
         use std::os::unix::fs::OpenOptionsExt as _;
-        options.mode(0o600).custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed());
+        // A pipe without a reader would keep the opening waiting.
+        options.mode(0o600).custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed());
     }
-    options.open(path)
+    options
 }
 
 /// Makes the file readable and writable for its owner, and for nobody else.
@@ -26,16 +42,4 @@ pub fn only_for_owner(file: &File) -> io::Result<()> {
     #[cfg(not(unix))]
     let _ = file;
     Ok(())
-}
-
-/// Whether the file is this process's own, under this one name. Somebody else's would show them what is written into it.
-pub fn is_own(file: &File) -> io::Result<bool> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::MetadataExt as _;
-        let metadata = file.metadata()?;
-        Ok(metadata.is_file() && metadata.uid() == rustix::process::geteuid().as_raw() && metadata.nlink() == 1)
-    }
-    #[cfg(not(unix))]
-    Ok(file.metadata()?.is_file())
 }

@@ -1,17 +1,25 @@
 //! A file that is made beside its place, and gets its name only when it is whole and on the disk.
 //!
-//! Whoever dies in between leaves a file with another name, which the next one clears away, and under the final name what
-//! was there before.
+//! It is always a new file, with a name that nobody else uses: nothing that exists is ever opened for writing. Whoever dies
+//! in between leaves a file with such a name, which the next one clears away, and under the final name what was there before.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
+use crate::file_identity::FileIdentity;
 use crate::private_file;
 
 /// What SQLite puts beside a database.
 pub(crate) const SIDE_FILES: [&str; 3] = ["-wal", "-shm", "-journal"];
+
+/// How the name of a database's lock ends.
+pub(crate) const LOCK_SUFFIX: &str = ".lock";
+
+/// How the name of an unfinished file ends, after a dot and random hex digits.
+const PARTIAL: &str = ".partial";
+const RANDOM_BYTES: usize = 8;
 
 /// What is done about a file that has the final name already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,19 +43,13 @@ pub struct StagedFile {
 
 impl StagedFile {
     /// Makes an empty file, only for its owner, that is to become `target`. What an interrupted run left is cleared away;
-    /// while another process stages the same file, this fails with [`ErrorKind::WouldBlock`].
+    /// while another process stages the same file, this fails with [`ErrorKind::WouldBlock`]. A name that SQLite or a lock
+    /// of a database has a claim to is refused with [`ErrorKind::InvalidInput`].
     pub fn for_target(target: &Path) -> io::Result<Self> {
-        let staged = beside(target, ".partial");
-        let mut file = open_and_lock(&staged)?;
-        if !private_file::is_own(&file)? {
-            // The second name of a file that was just published when its maker died, or a trap: only the name goes.
-            fs::remove_file(&staged)?;
-            file = open_and_lock(&staged)?;
-        }
+        refuse_names_of_databases(target)?;
+        let (staged, file) = create_locked(target)?;
         let this = Self { staged, target: target.to_owned(), file, published: false };
-        private_file::only_for_owner(&this.file)?;
-        this.file.set_len(0)?;
-        remove_side_files(&this.staged);
+        clear_leftovers(target, &this.staged)?;
         Ok(this)
     }
 
@@ -116,7 +118,12 @@ pub fn keep_as(path: &Path, kept: &Path) -> io::Result<()> {
 
 /// Makes the name `path` durable: that of a new file, or of one that was renamed.
 pub(crate) fn sync_directory_of(path: &Path) -> io::Result<()> {
-    sync_directory(path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")))
+    sync_directory(folder_of(path))
+}
+
+/// The folder that `path` is in.
+pub(crate) fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Makes the names in a directory durable.
@@ -124,31 +131,80 @@ pub(crate) fn sync_directory(directory: &Path) -> io::Result<()> {
     if cfg!(unix) { File::open(directory)?.sync_all() } else { Ok(()) }
 }
 
-fn open_and_lock(staged: &Path) -> io::Result<File> {
-    let file = private_file::open_or_create(staged)?;
+/// Makes and locks a file with a name of its own.
+fn create_locked(target: &Path) -> io::Result<(PathBuf, File)> {
+    loop {
+        let mut random = [0; RANDOM_BYTES];
+        getrandom::fill(&mut random).map_err(io::Error::other)?;
+        let staged = beside(target, &format!(".{}{PARTIAL}", hex::encode(random)));
+        let file = match private_file::create_new(&staged) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => continue,
+            made => made?,
+        };
+        private_file::only_for_owner(&file)?;
+        file.lock()?;
+        // Between making and locking it, another process may have taken it for a leftover.
+        if is_at(&file, &staged) {
+            return Ok((staged, file));
+        }
+    }
+}
+
+/// Removes what interrupted runs left of `target`, all but `own`. Fails if one of them is still under way.
+fn clear_leftovers(target: &Path, own: &Path) -> io::Result<()> {
+    let folder = folder_of(target);
+    let Ok(entries) = fs::read_dir(folder) else { return Ok(()) };
+    for name in entries.filter_map(Result::ok).map(|entry| entry.file_name()) {
+        let is_leftover = unfinished_target(&name).is_some_and(|of| Some(OsStr::new(of)) == target.file_name());
+        if is_leftover && own.file_name() != Some(&name) {
+            remove_leftover(&folder.join(name))?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes an unfinished file, unless its maker is at work: then this fails with [`ErrorKind::WouldBlock`].
+pub fn remove_leftover(path: &Path) -> io::Result<()> {
+    // What can't be opened is somebody else's.
+    let Ok(file) = private_file::open(path) else { return Ok(()) };
     match file.try_lock() {
-        // Between opening and locking, its maker may have published it: then this is no leftover, but the file itself.
-        Ok(()) if !is_at(&file, staged) => Err(ErrorKind::WouldBlock.into()),
-        Ok(()) => Ok(file),
+        Ok(()) if is_at(&file, path) => {
+            remove_side_files(path);
+            fs::remove_file(path)
+        }
+        // Opened and then published by its maker, it has this name no more.
+        Ok(()) => Ok(()),
         Err(TryLockError::WouldBlock) => Err(ErrorKind::WouldBlock.into()),
         Err(TryLockError::Error(error)) => Err(error),
     }
 }
 
+/// The name that the unfinished file `name` is to get; `None` if that is not the name of one.
+pub fn unfinished_target(name: &OsStr) -> Option<&str> {
+    let (target, random) = name.to_str()?.strip_suffix(PARTIAL)?.rsplit_once('.')?;
+    let is_random = random.len() == RANDOM_BYTES * 2 && random.bytes().all(|c| matches!(c, b'0'..=b'9' | b'a'..=b'f'));
+    (is_random && !target.is_empty()).then_some(target)
+}
+
+/// A file of such a name beside a database would be taken for a part of it.
+pub(crate) fn refuse_names_of_databases(target: &Path) -> io::Result<()> {
+    let is_claimed = |suffix: &str| {
+        let name = target.as_os_str().to_str().and_then(|name| name.strip_suffix(suffix));
+        name.is_some_and(|database| fs::metadata(database).is_ok_and(|database| database.is_file()))
+    };
+    match SIDE_FILES.into_iter().chain([LOCK_SUFFIX]).find(|suffix| is_claimed(suffix)) {
+        Some(suffix) => Err(io::Error::new(
+            ErrorKind::InvalidInput,
+            format!("a name that ends with `{suffix}` belongs to the file beside it that is called so without it"),
+        )),
+        None => Ok(()),
+    }
+}
+
 /// Whether the open file is still the one with this name.
 fn is_at(file: &File, path: &Path) -> bool {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::MetadataExt as _;
-        let identity = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
-        let named = fs::symlink_metadata(path).map(identity).ok();
-        named.is_some() && named == file.metadata().map(identity).ok()
-    }
-    #[cfg(not(unix))]
-    {
-        let _ = file;
-        path.exists()
-    }
+    let named = fs::symlink_metadata(path).map(|metadata| FileIdentity::of(&metadata));
+    named.is_ok_and(|named| FileIdentity::of_file(file).is_ok_and(|own| own == named))
 }
 
 /// A link takes only a free name, in one step, where a renaming would replace what is there.
@@ -208,22 +264,47 @@ mod tests {
     fn a_leftover_is_cleared_and_a_file_under_way_is_not() {
         let folder = tempfile::tempdir().expect("a folder");
         let target = folder.path().join("x");
-        fs::write(beside(&target, ".partial"), "left by a kill").expect("a file");
+        for side in ["", "-wal"] {
+            fs::write(folder.path().join(format!("x.0123456789abcdef.partial{side}")), "left by a kill")
+                .expect("a file");
+        }
         let staged = StagedFile::for_target(&target).expect("staged");
-        assert_eq!(fs::metadata(staged.path()).expect("metadata").len(), 0);
+        assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 1, "the leftover goes");
         assert_eq!(StagedFile::for_target(&target).expect_err("under way").kind(), ErrorKind::WouldBlock);
+        staged.publish(Existing::Keep).expect("the first is not disturbed");
     }
 
-    #[cfg(unix)]
     #[test]
-    fn what_somebody_put_in_its_place_is_not_written_into() {
+    fn files_with_similar_names_stay() {
         let folder = tempfile::tempdir().expect("a folder");
-        let (target, other) = (folder.path().join("x"), folder.path().join("other"));
-        fs::write(&other, "theirs").expect("a file");
-        fs::hard_link(&other, beside(&target, ".partial")).expect("a second name");
-        drop(StagedFile::for_target(&target).expect("a file of its own"));
-        std::os::unix::fs::symlink(&other, beside(&target, ".partial")).expect("a link");
-        StagedFile::for_target(&target).expect_err("it is a link");
-        assert_eq!(fs::read(&other).expect("the file"), b"theirs");
+        let names = [
+            "x.partial",
+            "x.0123456789ABCDEF.partial",
+            "x.0123.partial",
+            "y.0123456789abcdef.partial",
+            "x.partial-wal",
+        ];
+        for name in names {
+            fs::write(folder.path().join(name), "mine").expect("a file");
+        }
+        drop(StagedFile::for_target(&folder.path().join("x")).expect("staged"));
+        for name in names {
+            assert_eq!(fs::read(folder.path().join(name)).expect("the file"), b"mine", "{name}");
+        }
+    }
+
+    #[test]
+    fn names_that_belong_to_a_database_are_refused() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let database = folder.path().join("m.db");
+        for suffix in ["-wal", "-shm", "-journal", ".lock"] {
+            StagedFile::for_target(&beside(&database, suffix)).expect("there is no database");
+        }
+        fs::write(&database, "").expect("a file");
+        for suffix in ["-wal", "-shm", "-journal", ".lock"] {
+            let refused = StagedFile::for_target(&beside(&database, suffix)).expect_err("it is the database's");
+            assert_eq!(refused.kind(), ErrorKind::InvalidInput, "{suffix}");
+        }
+        assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 1);
     }
 }

@@ -1,6 +1,7 @@
 //! `coms export` with the real program.
 
 mod faults;
+mod overwriting;
 
 use std::fs;
 
@@ -9,6 +10,9 @@ use serde_json::Value;
 
 use crate::support::corpus::{Corpus, SERVER_ID, signing_key};
 use crate::support::program::{Home, Run};
+
+/// An earlier export, as far as one looks at it.
+const OLD: &str = "{\"type\":\"header\",\"format\":1}\n";
 
 const HOSTILE: &str = "</title><script>alert(1)</script><img src=x onerror=alert(1)> \u{202e}evil\u{0}\u{1b}[2J \"'&";
 
@@ -149,7 +153,7 @@ fn pages_link_each_other_and_nothing_in_them_is_markup_of_others() {
     assert_eq!((first.matches("<script").count(), first.matches("<img").count()), (1, 0));
     assert!(first.contains("default-src 'none'"));
     let again = export(&home, &["--format", "html", "-o", "pages"]);
-    assert_eq!(again.code, Some(3));
+    assert_eq!(again.code, Some(2));
     assert!(again.stderr.contains("hint: name a folder that is not there yet"), "{again:?}");
     assert_eq!(export(&home, &["--format", "html"]).code, Some(2));
 }
@@ -172,11 +176,11 @@ fn pages_say_what_was_edited_and_what_was_deleted() {
 #[test]
 fn a_failed_export_leaves_the_old_file_and_nothing_else() {
     let home = home();
-    home.write("old.jsonl", "old");
+    home.write("old.jsonl", OLD);
     let database = damage(&home);
-    let run = home.run(&["export", "--db", &database, "-o", "old.jsonl"]);
+    let run = home.run(&["export", "--force", "--db", &database, "-o", "old.jsonl"]);
     assert_eq!(run.code, Some(3), "{run:?}");
-    assert_eq!(home.read("old.jsonl"), "old");
+    assert_eq!(home.read("old.jsonl"), OLD);
     let left = fs::read_dir(home.path()).expect("the folder").filter_map(Result::ok);
     assert!(
         left.map(|entry| entry.file_name())

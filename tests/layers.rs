@@ -20,6 +20,7 @@ const LAYERS: [&[&str]; 5] = [
         "printable",
         "private_file",
         "staged_file",
+        "file_identity",
     ],
 ];
 

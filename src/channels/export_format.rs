@@ -16,6 +16,9 @@ use crate::logchain::{Entry, EntryLine, SignedHead};
 /// The version of the format, in the header.
 pub const EXPORT_VERSION: u32 = 1;
 
+/// How every export begins.
+pub const EXPORT_BEGINNING: &str = r#"{"type":"header","format":"#;
+
 /// How an `entry` line begins. A reader takes it from here to [`EntryLine::parse`], which does not mind the `type`.
 pub const ENTRY_PREFIX: &[u8] = br#"{"type":"entry","#;
 

@@ -14,12 +14,12 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use self::output::{Output, OutputFolder};
+use self::output::{Output, OutputError, OutputFolder, Target};
 use super::database_argument::DatabaseArgs;
 use super::search::{known_channels, time};
 use super::stop_flag::Stop;
 use super::{CliError, Exit, Globals, printable};
-use crate::channels::export_format::{EXPORT_VERSION, ExportFilter, ExportHeader};
+use crate::channels::export_format::{EXPORT_BEGINNING, EXPORT_VERSION, ExportFilter, ExportHeader};
 use crate::channels::head_of;
 use crate::config::{Identity, Settings};
 use crate::ids::UserId;
@@ -39,6 +39,9 @@ pub(super) struct Export {
     /// Write this file, or for html this folder; `-` is standard output
     #[arg(short, long, value_name = "FILE", default_value = "-")]
     output: PathBuf,
+    /// Replace the file if it is an earlier export in the same format; nothing else is ever replaced
+    #[arg(long)]
+    force: bool,
     /// Only messages in this channel; repeated, in any of them
     #[arg(long, value_name = "CHANNEL")]
     channel: Vec<String>,
@@ -83,6 +86,7 @@ trait Format {
 
 impl Export {
     pub(super) fn run(self, globals: &Globals) -> Result<Exit, CliError> {
+        let target = self.target()?;
         let settings = self.database.settings.load(globals)?;
         let database = self.database.open_in(&settings)?;
         let stop = Stop::take_over()?;
@@ -90,7 +94,7 @@ impl Export {
         let _moment = database.hold_moment()?;
         let scope = self.scope(&database)?;
         let contents = self.contents(&database, &settings, &scope, globals)?;
-        let mut format = self.begin(&contents)?;
+        let mut format = self.begin(target, &contents)?;
         let progress = progress(globals, database.count_export(&scope)?);
         let result = database.export(&scope, |item| match item {
             ExportItem::Message(message) => self.written(format.message(*message)),
@@ -159,17 +163,35 @@ impl Export {
         Ok(Contents { header, channels })
     }
 
-    fn begin(&self, contents: &Contents) -> Result<Box<dyn Format>, CliError> {
-        if self.format == Kind::Html && self.output.as_os_str() == "-" {
-            return Err(CliError::usage("pages can't go to standard output").hint("name a folder with `-o FOLDER`"));
-        }
-        self.written(match self.format {
-            Kind::Jsonl => Output::create(&self.output)
-                .and_then(|out| Ok(Box::new(jsonl::JsonLines::begin(out, contents)?) as Box<dyn Format>)),
-            Kind::Csv => {
-                Output::create(&self.output).and_then(|out| Ok(Box::new(csv::Csv::begin(out)?) as Box<dyn Format>))
+    /// Where it goes; `None` stands for a folder.
+    fn target(&self) -> Result<Option<Target>, CliError> {
+        let beginning = match self.format {
+            Kind::Jsonl => EXPORT_BEGINNING.as_bytes().to_vec(),
+            Kind::Csv => csv::beginning(),
+            Kind::Html if self.output.as_os_str() == "-" => {
+                return Err(CliError::usage("pages can't go to standard output").hint("name a folder with `-o FOLDER`"));
             }
-            Kind::Html => OutputFolder::create(&self.output)
+            Kind::Html => return self.written(OutputFolder::check(&self.output)).map(|()| None),
+        };
+        match Target::find(&self.output, self.force, &beginning) {
+            Ok(target) => Ok(Some(target)),
+            Err(OutputError::Io(error)) => self.written(Err(error)),
+            Err(error @ OutputError::Exists(_)) => Err(CliError::usage(error.to_string())
+                .hint("name a file that is not there yet; `--force` replaces an earlier export in the same format")),
+            Err(error @ OutputError::Foreign(..)) => {
+                Err(CliError::usage(error.to_string()).hint("name a file that is not there yet"))
+            }
+        }
+    }
+
+    fn begin(&self, target: Option<Target>, contents: &Contents) -> Result<Box<dyn Format>, CliError> {
+        self.written(match (self.format, target) {
+            (Kind::Jsonl, Some(target)) => Output::begin(target)
+                .and_then(|out| Ok(Box::new(jsonl::JsonLines::begin(out, contents)?) as Box<dyn Format>)),
+            (Kind::Csv, Some(target)) => {
+                Output::begin(target).and_then(|out| Ok(Box::new(csv::Csv::begin(out)?) as Box<dyn Format>))
+            }
+            (_, _) => OutputFolder::create(&self.output)
                 .map(|out| Box::new(html::Pages::begin(out, contents)) as Box<dyn Format>),
         })
     }
@@ -179,10 +201,14 @@ impl Export {
         result.map_err(|error| {
             let kind = error.kind();
             let path = self.output.display().to_string();
-            let failed =
-                anyhow::Error::from(error).context(format!("cannot write the export to `{}`", printable(&path)));
+            let path = printable(&path);
+            if kind == io::ErrorKind::AlreadyExists {
+                return CliError::usage(format!("`{path}` exists already"))
+                    .hint(format!("name a {} that is not there yet", self.format.noun()));
+            }
+            let failed = anyhow::Error::from(error).context(format!("cannot write the export to `{path}`"));
             match kind {
-                io::ErrorKind::AlreadyExists => CliError::from(failed).hint("name a folder that is not there yet"),
+                io::ErrorKind::InvalidInput => CliError::usage(format!("{failed:#}")).hint("name another file"),
                 io::ErrorKind::StorageFull if self.output.is_file() => {
                     CliError::from(failed).hint("make room and try again: the file that was there is as it was")
                 }
@@ -192,6 +218,16 @@ impl Export {
                 _ => CliError::from(failed),
             }
         })
+    }
+}
+
+impl Kind {
+    /// What it is written as.
+    fn noun(self) -> &'static str {
+        match self {
+            Self::Jsonl | Self::Csv => "file",
+            Self::Html => "folder",
+        }
     }
 }
 

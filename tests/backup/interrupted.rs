@@ -17,8 +17,9 @@ use crate::support::program::Home;
 /// Waits until the file `name` is there while `child` runs.
 fn wait_for(home: &Home, name: &str, child: &mut Child) {
     let mut waited = Duration::ZERO;
-    while !home.join(name).exists() {
-        assert!(child.try_wait().expect("a child").is_none(), "it ended before `{name}` was there");
+    let is_begun = |file: &String| file.starts_with(&format!("{name}.")) && file.ends_with(".partial");
+    while !names(home, "").iter().any(is_begun) {
+        assert!(child.try_wait().expect("a child").is_none(), "it ended before `{name}` was begun");
         assert!(waited < DEADLINE, "no `{name}`");
         std::thread::sleep(Duration::from_millis(1));
         waited += Duration::from_millis(1);
@@ -30,7 +31,7 @@ fn backup_under_way(home: &Home) -> Child {
     home.write("passphrase", "x");
     let mut command = home.command(&["backup", "-o", "b.age", "--passphrase-file", "passphrase"]);
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().expect("it starts");
-    wait_for(home, "b.age.partial", &mut child);
+    wait_for(home, "b.age", &mut child);
     child
 }
 
@@ -70,7 +71,7 @@ fn a_restore_that_dies_in_the_middle_has_restored_nothing() {
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().expect("it starts");
         let mut input = child.stdin.take().expect("its input");
         input.write_all(&whole[..whole.len() - 9]).expect("a pipe");
-        wait_for(home, "m.db.partial", &mut child);
+        wait_for(home, "m.db", &mut child);
         (child, input)
     };
     let (mut child, _input) = middle(&home);

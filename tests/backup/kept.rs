@@ -44,7 +44,7 @@ fn a_folder_keeps_the_newest_of_this_server_and_everything_else() {
         named(SERVER_ID, "20200101T000000Z.tar.zst.bak"),
         named(SERVER_ID, "20200101T000000Z-1.tar.zst"),
         named(&SERVER_ID.to_uppercase(), "20200101T000000Z.tar.zst"),
-        named(OTHER_ID, "20200103T000000Z.tar.zst.partial"),
+        named(OTHER_ID, "20200103T000000Z.tar.zst.0123456789abcdef.partial"),
         "notes.tar.zst".to_owned(),
     ];
     let old = ["20200101T000000Z.tar.zst", "20200101T000000Z-2.tar.zst", "20200102T000000Z.tar.zst.age"];
@@ -52,7 +52,7 @@ fn a_folder_keeps_the_newest_of_this_server_and_everything_else() {
         home.write(&format!("kept/{name}"), "");
     }
     // What a killed backup left goes as well.
-    home.write(&format!("kept/{}", named(SERVER_ID, "20200103T000000Z.tar.zst.partial")), "");
+    home.write(&format!("kept/{}", named(SERVER_ID, "20200103T000000Z.tar.zst.0123456789abcdef.partial")), "");
     let (removed, run) = back_up(&home, "3");
     assert_eq!((removed, run.stderr.as_str()), (vec![named(SERVER_ID, "20200101T000000Z.tar.zst")], ""));
     back_up(&home, "2");

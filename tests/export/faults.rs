@@ -5,7 +5,7 @@ use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use super::{export, home};
+use super::{OLD, export, home};
 use crate::support::corpus::Corpus;
 use crate::support::program::{Home, Run};
 
@@ -57,10 +57,10 @@ fn a_full_disk_is_said_to_be_full() {
 fn an_interrupted_export_leaves_the_old_file_and_nothing_else() {
     use rustix::process::{Pid, Signal, kill_process};
     let home = big_home();
-    home.write("old.jsonl", "old");
+    home.write("old.jsonl", OLD);
     for (signal, code) in [(Signal::INT, Some(130)), (Signal::TERM, Some(130)), (Signal::KILL, None)] {
         let mut child =
-            home.command(&["export", "-q", "--db", "m.db", "-o", "old.jsonl"]).spawn().expect("the program");
+            home.command(&["export", "-q", "--force", "--db", "m.db", "-o", "old.jsonl"]).spawn().expect("the program");
         let deadline = Instant::now() + Duration::from_secs(20);
         while !has_unfinished(&home) {
             assert!(Instant::now() < deadline, "it does not begin");
@@ -68,7 +68,7 @@ fn an_interrupted_export_leaves_the_old_file_and_nothing_else() {
         }
         kill_process(Pid::from_child(&child), signal).expect("a running program");
         assert_eq!(child.wait().expect("its end").code(), code, "{signal:?}");
-        assert_eq!(home.read("old.jsonl"), "old", "{signal:?}");
+        assert_eq!(home.read("old.jsonl"), OLD, "{signal:?}");
         assert_eq!(has_unfinished(&home), signal == Signal::KILL, "{signal:?}");
     }
 }

@@ -8,10 +8,7 @@ use super::super::archive::Manifest;
 use super::super::{CliError, printable};
 use super::file_name::{FileName, MAX_NUMBER, Owner};
 use super::retention::files_in;
-use crate::staged_file::{Existing, StagedFile};
-
-/// How the name of a file ends that is being written.
-const PARTIAL: &str = ".partial";
+use crate::staged_file::{Existing, StagedFile, remove_leftover, unfinished_target};
 
 /// Backups that are there already are never replaced.
 pub(super) enum Destination {
@@ -84,7 +81,7 @@ fn free_name(folder: &Path, manifest: &Manifest, is_encrypted: bool) -> Result<P
         name.number = number;
         let is_free = |is_encrypted| {
             let taken = FileName { is_encrypted, ..name.clone() }.to_string();
-            [taken.clone(), taken + PARTIAL].iter().all(|name| fs::symlink_metadata(folder.join(name)).is_err())
+            fs::symlink_metadata(folder.join(taken)).is_err()
         };
         if is_free(false) && is_free(true) {
             return Ok(folder.join(name.to_string()));
@@ -99,10 +96,9 @@ fn clear_leftovers(folder: &Path, manifest: &Manifest) {
     let Ok(files) = files_in(folder) else { return };
     for entry in files {
         let name = entry.file_name();
-        let target = name.to_str().and_then(|name| name.strip_suffix(PARTIAL));
-        if let Some(target) = target.filter(|target| FileName::parse(target).is_some_and(|name| name.owner == owner)) {
-            // To stage a file clears away what is left of it, and this one is dropped at once.
-            StagedFile::for_target(&folder.join(target)).ok();
+        let target = unfinished_target(&name).and_then(FileName::parse);
+        if target.is_some_and(|target| target.owner == owner) {
+            remove_leftover(&entry.path()).ok();
         }
     }
 }

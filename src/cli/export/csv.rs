@@ -25,6 +25,11 @@ const COLUMNS: [&str; 11] = [
     "latest_chain_index",
 ];
 
+/// How every export begins: the names of the columns.
+pub(super) fn beginning() -> Vec<u8> {
+    format!("{}\r\n", COLUMNS.join(",")).into_bytes()
+}
+
 pub(super) struct Csv(csv::Writer<Output>);
 
 impl Csv {

@@ -16,7 +16,7 @@ use crate::cli::input_file::open_without_waiting;
 use crate::ids::ServerId;
 use crate::logchain::{EntryHash, SignedHead};
 use crate::private_file;
-use crate::staged_file::{Existing, StagedFile};
+use crate::staged_file::{Existing, StagedFile, beside};
 use crate::time::Timestamp;
 
 /// Tells the file from any other.
@@ -111,7 +111,7 @@ impl Memory {
     /// unless it is to be `replaced` whatever it is. The file holds the old or the new, never a part.
     pub(super) fn remember(&self, source: &str, head: Remembered, replaced: bool) -> Result<(), CliError> {
         self.folder()?;
-        let lock_path = self.path.with_extension("lock");
+        let lock_path = beside(&self.path, ".lock");
         let lock = private_file::open_or_create(&lock_path).map_err(|error| self.cannot_write(&error))?;
         lock.lock().map_err(|error| self.cannot_write(&error))?;
         let mut sources = read(&self.path)?;
