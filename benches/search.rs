@@ -13,7 +13,8 @@ use std::time::{Duration, Instant};
 use coms::channels::parse_query;
 use coms::ids::{ChainIndex, MessageId, UserId};
 use coms::storage::{
-    Access, Change, ChannelKey, Database, EntryRow, NewChannel, SearchOrder, SearchRequest, Span, WriteStore,
+    Access, Change, ChannelKey, Database, DatabaseLock, EntryRow, NewChannel, SearchOrder, SearchRequest, Span,
+    WriteStore,
 };
 use coms::time::Timestamp;
 
@@ -119,7 +120,8 @@ fn generate(path: &Path, messages: usize) {
     println!("making {} with {messages} messages", path.display());
     let unfinished = path.with_extension("unfinished");
     std::fs::remove_file(&unfinished).ok();
-    let mut store = WriteStore::open(&unfinished).expect("a new database");
+    let mut store =
+        WriteStore::open(&DatabaseLock::take(&unfinished, "coms bench").expect("the lock")).expect("a new database");
     for (position, id) in (0..).zip(CHANNELS) {
         let channel = NewChannel { id, kind: "text", is_read_only: false, position };
         store.insert_channel(channel, Timestamp::from_unix_ms(0)).expect("a channel");

@@ -15,7 +15,7 @@ use std::time::Duration;
 use coms::central::{Sandbox, SandboxOptions};
 use coms::ids::{ChainIndex, MessageId, ServerId, UserId};
 use coms::logchain::{ContentHash, Entry, EntryHash, SigningKey};
-use coms::storage::{Change, EntryRow, NewChannel, WriteStore};
+use coms::storage::{Change, DatabaseLock, EntryRow, NewChannel, WriteStore};
 use coms::time::Timestamp;
 use serde_json::Value;
 
@@ -189,7 +189,7 @@ impl Drop for Server {
 fn write_log(path: &Path, count: u64) -> Outcome<()> {
     let key = SigningKey::from_seed(&SEED);
     let server: ServerId = SERVER_ID.parse()?;
-    let mut store = WriteStore::open(path)?;
+    let mut store = WriteStore::open(&DatabaseLock::take(path, "coms bench")?)?;
     store.claim(&server, &key.public(), Timestamp::from_unix_ms(START_MS))?;
     let general = NewChannel { id: "general", kind: "text", is_read_only: false, position: 0 };
     store.insert_channel(general, Timestamp::from_unix_ms(START_MS))?;

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use coms::ids::{ChainIndex, IdSequence, UserId};
 use coms::keys::SigningKey;
 use coms::logchain::{ContentHash, Entry, EntryHash};
-use coms::storage::{Change, EntryRow, NewChannel, WriteStore};
+use coms::storage::{Change, DatabaseLock, EntryRow, NewChannel, WriteStore};
 use coms::time::{Clock, Timestamp};
 use uuid::Uuid;
 
@@ -35,7 +35,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn measure(group: u64) -> Result<(u64, Duration, u64), Box<dyn Error>> {
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("messages.db");
-    let mut store = WriteStore::open(&path)?;
+    let mut store = WriteStore::open(&DatabaseLock::take(&path, "coms bench")?)?;
     let clock = Clock::system();
     let general = NewChannel { id: "general", kind: "text", is_read_only: false, position: 0 };
     store.insert_channel(general, clock.now())?;

@@ -1,4 +1,4 @@
-//! Which file a name leads to: the same one as before, or another.
+//! What a name leads to: a file or something else, the same one as before or another.
 
 use std::fs::{self, File, Metadata};
 use std::io;
@@ -37,9 +37,17 @@ impl FileIdentity {
         fs::metadata(path).map(|metadata| Self::of(&metadata))
     }
 
-    /// The inode.
+    /// The device and the inode, as `/proc/locks` spells them.
     #[cfg(target_os = "linux")]
-    pub fn inode(self) -> u64 {
-        self.numbers.1
+    pub fn in_proc_locks(self) -> String {
+        let (device, inode) = self.numbers;
+        format!("{:02x}:{:02x}:{inode}", rustix::fs::major(device), rustix::fs::minor(device))
     }
+}
+
+/// What is at `path` if that is there and is no file. Nothing of it is opened: a pipe would keep the opening waiting.
+pub fn other_kind(path: &Path) -> Option<&'static str> {
+    // What is not there, or can't be looked at, is for the opening to say.
+    let metadata = fs::metadata(path).ok().filter(|metadata| !metadata.is_file())?;
+    Some(if metadata.is_dir() { "it is a directory" } else { "it is a pipe, a socket or a device, not a file" })
 }

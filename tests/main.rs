@@ -19,6 +19,8 @@ mod clock;
 mod disk;
 #[cfg(unix)]
 mod drain;
+#[cfg(target_os = "linux")]
+mod durability;
 mod export;
 mod frames;
 mod generated;
@@ -27,8 +29,12 @@ mod gone;
 mod hostile;
 mod http;
 #[cfg(unix)]
+mod in_place;
+#[cfg(unix)]
 mod kill;
 mod layers;
+#[cfg(target_os = "linux")]
+mod locks;
 mod log_chain;
 #[cfg(target_os = "linux")]
 mod open_files;

@@ -48,6 +48,73 @@ async fn a_database_in_use_names_who_uses_it() {
     ada.post("after").await;
 }
 
+/// Of the port it would hear first, and that would not help: whoever started it may not know of the other server.
+#[tokio::test]
+async fn a_second_server_in_one_place_hears_of_the_first_and_not_of_its_port() {
+    let mut site = Site::new().await;
+    let server = site.serve().await;
+    site.set("PORT", server.address.rsplit(':').next().expect("a port"));
+    let stderr = refused(&site);
+    let expected = format!("error: the database `messages.db` is in use by coms serve on {}", server.address);
+    assert!(stderr.starts_with(&expected), "{stderr}");
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_second_name_of_a_database_in_use_does_not_lead_past_its_lock() {
+    let mut site = Site::new().await;
+    let server = site.serve().await;
+    let mut ada = site.connect(&server, person(1)).await;
+    ada.post("before").await;
+    fs::create_dir(site.home.join("other")).expect("a folder");
+    fs::hard_link(site.database(), site.home.join("other/messages.db")).expect("a second name");
+    site.set("DB_PATH", "other/messages.db");
+    let stderr = refused(&site);
+    let expected =
+        format!("error: the database `other/messages.db` is in use by process {}, by another name", server.id());
+    assert!(stderr.starts_with(&expected), "{stderr}");
+    assert_eq!(fs::read_dir(site.home.join("other")).expect("a folder").count(), 2, "only a lock is beside it");
+    ada.post("after").await;
+}
+
+#[tokio::test]
+async fn a_database_whose_schema_somebody_changed_is_not_served() {
+    let site = Site::new().await;
+    let mut server = site.serve().await;
+    site.connect(&server, person(1)).await.post("kept").await;
+    server.terminate();
+    assert_eq!(server.wait().await, Some(0));
+    let trigger = "CREATE TRIGGER gone AFTER INSERT ON message BEGIN DELETE FROM message WHERE key = new.key; END";
+    let theirs = connect(&site.database(), OpenFlags::empty());
+    theirs.execute_batch(trigger).expect("a trigger");
+    assert_eq!(
+        refused(&site),
+        "error: the schema of `messages.db` is not the one that coms makes: trigger `gone` was added\n\
+         hint: undo that change, or restore a backup: `coms restore`\n"
+    );
+    theirs.execute_batch("DROP TRIGGER gone").expect("no trigger");
+    drop(theirs);
+    let server = site.serve().await;
+    site.connect(&server, person(1)).await.post("after").await;
+}
+
+#[tokio::test]
+async fn a_command_beside_the_server_does_not_bring_a_database_up_to_date() {
+    let site = Site::new().await;
+    let mut server = site.serve().await;
+    server.terminate();
+    assert_eq!(server.wait().await, Some(0));
+    let older = connect(&site.database(), OpenFlags::empty());
+    older.pragma_update(None, "user_version", 0).expect("a pragma");
+    drop(older);
+    let before = fs::read(site.database()).expect("the database");
+    let run = run(&mut site.command(&["token", "auditor", "add", "--name", "Vera"]));
+    assert_eq!((run.code, run.stdout.as_str()), (Some(3), ""), "{run:?}");
+    assert!(run.stderr.starts_with("error: `messages.db` has schema 0; "), "{run:?}");
+    assert!(run.stderr.contains("hint: start the server on it once: `coms serve`"), "{run:?}");
+    assert!(fs::read(site.database()).expect("the database") == before, "it was changed");
+}
+
 #[tokio::test]
 async fn a_port_in_use_is_named() {
     let mut site = Site::new().await;

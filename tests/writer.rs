@@ -8,7 +8,7 @@ use coms::channels::{Command, Directory, Outcome, Outlet, Writer, WriterOptions,
 use coms::config::{ChainAccess, Features};
 use coms::logchain::Head;
 use coms::protocol::{Action, Answer, Create};
-use coms::storage::WriteStore;
+use coms::storage::{DatabaseLock, WriteStore};
 use coms::time::Clock;
 
 use crate::support::corpus::{Corpus, signing_key};
@@ -43,7 +43,7 @@ fn create(number: u32) -> Command<u32> {
 
 /// A writer for the database at `path`, and what it tells.
 fn start(path: &Path, clock: Clock) -> (Writer<u32>, mpsc::Receiver<Outcome<u32>>) {
-    let store = WriteStore::open(path).expect("a database");
+    let store = WriteStore::open(&DatabaseLock::take(path, "coms serve").expect("the lock")).expect("a database");
     let features = Features {
         text_channels: true,
         announcement_channels: true,

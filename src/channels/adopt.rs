@@ -22,8 +22,8 @@ use crate::logchain::{
 };
 use crate::staged_file::{Existing, StagedFile, beside, keep_as};
 use crate::storage::{
-    AdoptedEntry, AdoptedMessage, ChannelKey, Hold, ReferenceChannel, ReferenceEntry, ReferenceRow, ReferenceSource,
-    StorageError, WriteStore,
+    AdoptedEntry, AdoptedMessage, ChannelKey, DatabaseLock, Hold, ReferenceChannel, ReferenceEntry, ReferenceRow,
+    ReferenceSource, StorageError, WriteStore,
 };
 use crate::time::Timestamp;
 
@@ -98,27 +98,29 @@ pub struct Adopter<'a> {
 }
 
 impl Adopter<'_> {
-    /// Takes the database at `source` over into a new one at `target`, which must not exist; the caller holds its lock.
-    /// The old file is not written to, and may be in use.
-    pub fn into_new(&self, source: &Path, target: &Path) -> Result<Adoption, AdoptError> {
+    /// Takes the database at `source` over into a new one, that of the lock, which must not exist. The old file is not
+    /// written to, and may be in use.
+    pub fn into_new(&self, source: &Path, lock: &DatabaseLock) -> Result<Adoption, AdoptError> {
+        let target = lock.path();
         if fs::symlink_metadata(target).is_ok() {
             return Err(AdoptError::Exists(target.to_owned()));
         }
         let source = ReferenceSource::open(source, Hold::Shared)?;
         let staged = stage(target)?;
-        let adoption = self.copy(&source, staged.path())?;
+        let adoption = self.copy(&source, &staged)?;
         publish(staged, target, Existing::Keep)?;
         Ok(adoption)
     }
 
-    /// Puts a new database in the place of the one at `path`; the caller holds its lock. Nobody else may have the old one
-    /// open. Returns where it is kept, readable for its owner only.
-    pub fn in_place(&self, path: &Path) -> Result<(Adoption, PathBuf), AdoptError> {
+    /// Puts a new database in the place of the lock's. Nobody else may have the old one open. Returns where it is kept,
+    /// readable for its owner only.
+    pub fn in_place(&self, lock: &DatabaseLock) -> Result<(Adoption, PathBuf), AdoptError> {
         // What a link points to is taken over, not the link.
+        let path = lock.path();
         let path = &fs::canonicalize(path).map_err(|source| AdoptError::File { path: path.to_owned(), source })?;
-        let source = ReferenceSource::open(path, Hold::Alone)?;
+        let source = ReferenceSource::open(path, Hold::Alone(lock))?;
         let staged = stage(path)?;
-        let adoption = self.copy(&source, staged.path())?;
+        let adoption = self.copy(&source, &staged)?;
         // Closing it empties its write-ahead log into the file and removes that.
         drop(source);
         let failed = |source| AdoptError::File { path: path.to_owned(), source };
@@ -131,8 +133,8 @@ impl Adopter<'_> {
         Ok((adoption, kept))
     }
 
-    fn copy(&self, source: &ReferenceSource, target: &Path) -> Result<Adoption, AdoptError> {
-        let mut store = WriteStore::open(target)?;
+    fn copy(&self, source: &ReferenceSource, target: &StagedFile) -> Result<Adoption, AdoptError> {
+        let mut store = WriteStore::create_staged(target)?;
         store.claim(self.server_id, &self.key.public(), self.now)?;
         store.begin()?;
         let mut copying = Copying {

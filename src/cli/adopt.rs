@@ -36,12 +36,12 @@ impl Adopt {
         let identity = self.settings.read::<Identity>(globals)?;
         check_source(&self.file)?;
         let target = self.output.as_deref().unwrap_or(&self.file);
-        let _lock = DatabaseLock::take(target, "coms adopt").map_err(|error| lock_error(&error))?;
+        let lock = DatabaseLock::take(target, "coms adopt").map_err(|error| lock_error(&error))?;
         let adopter =
             Adopter { server_id: &identity.server_id, key: &identity.signing_key, now: Clock::system().now() };
         let done = match &self.output {
-            Some(output) => adopter.into_new(&self.file, output).map(|adoption| (adoption, None)),
-            None => adopter.in_place(&self.file).map(|(adoption, kept)| (adoption, Some(kept))),
+            Some(_) => adopter.into_new(&self.file, &lock).map(|adoption| (adoption, None)),
+            None => adopter.in_place(&lock).map(|(adoption, kept)| (adoption, Some(kept))),
         };
         let (adoption, kept) = done.map_err(|error| explain(&error))?;
         let printed = self.report(&adoption, kept.as_deref());
@@ -138,6 +138,9 @@ fn lock_error(error: &LockError) -> CliError {
     let usage = CliError::usage(error.to_string());
     match error {
         LockError::Held { .. } => usage.hint("stop that process first"),
+        LockError::Database { .. } => {
+            usage.hint("name a file that is a database, or for `-o` one that is not there yet")
+        }
         LockError::Io { .. } => usage.hint("check that the directory exists and that this user may write there"),
     }
 }

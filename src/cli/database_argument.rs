@@ -103,6 +103,8 @@ fn storage_error(error: StorageError, elsewhere: &str) -> CliError {
                 .hint(format!("{elsewhere}; a file that is cut off or damaged looks like this, too"));
         }
         StorageError::Reference { .. } => "take it over with `coms adopt`",
+        StorageError::ChangedSchema { .. } => "undo that change, or restore a backup: `coms restore`",
+        StorageError::Older { .. } => "start the server on it once: `coms serve`",
         StorageError::Newer { .. } => "a later coms wrote it: use that one",
         StorageError::Open { .. } => elsewhere,
         _ => return CliError::from(error),

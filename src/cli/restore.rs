@@ -24,7 +24,7 @@ use super::stop_flag::Stop;
 use super::{CliError, Exit, Globals, SettingsArgs, printable};
 use crate::channels::head_of;
 use crate::logchain::Head;
-use crate::staged_file::{Existing, StagedFile, beside};
+use crate::staged_file::{Existing, StagedFile, beside, create_directories, folder_of};
 use crate::storage::{AsIs, Database, DatabaseLock, LockError, Opened, set_aside};
 
 /// How the name of an old database ends.
@@ -117,15 +117,14 @@ impl Restore {
             globals.warn("the backup is not restored, since its log has faults; `--accept-breaks` takes it as it is");
             return Ok(Exit::No.printed(printed));
         }
-        if self.dry_run {
-            report.outcome = Outcome::Checked { is_there, holder: DatabaseLock::holder(target) };
-        } else {
-            // First the configuration: a restore that ends after it can simply be begun anew.
-            place.write_env()?;
-            let kept = put_in_place(staged, target)?;
-            drop(lock);
-            report.outcome = Outcome::Restored { kept };
-        }
+        report.outcome = match lock {
+            None => Outcome::Checked { is_there, holder: DatabaseLock::holder(target) },
+            Some(lock) => {
+                // First the configuration: a restore that ends after it can simply be begun anew.
+                place.write_env()?;
+                Outcome::Restored { kept: put_in_place(staged, &lock)? }
+            }
+        };
         let printed = report.print(self.json);
         self.advise(&report, globals);
         Ok(Exit::Done.printed(printed))
@@ -136,16 +135,17 @@ impl Restore {
         if self.dry_run {
             return Ok(None);
         }
-        if let Some(folder) = target.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-            fs::create_dir_all(folder).map_err(|error| {
-                CliError::failed(format!("cannot make the folder `{}`: {error}", shown(folder))).hint("check DB_PATH")
-            })?;
-        }
+        let folder = folder_of(target);
+        create_directories(folder).map_err(|error| {
+            CliError::failed(format!("cannot make the folder `{}`: {error}", shown(folder))).hint("check DB_PATH")
+        })?;
         DatabaseLock::take(target, "coms restore").map(Some).map_err(|error| {
             let failed = CliError::failed(error.to_string());
             match error {
                 LockError::Held { .. } => failed.hint("stop that process first; `--dry-run` only checks the backup"),
-                LockError::Io { .. } => failed.hint("check DB_PATH, and that this user may write there"),
+                LockError::Io { .. } | LockError::Database { .. } => {
+                    failed.hint("check DB_PATH, and that this user may write there")
+                }
             }
         })
     }
@@ -253,8 +253,9 @@ fn check_manifest(database: &Database, manifest: &Manifest) -> Result<(), CliErr
 }
 
 /// Gives the new database its name, and the old one another. Returns that.
-fn put_in_place(staged: StagedFile, target: &Path) -> Result<Option<PathBuf>, CliError> {
-    let kept = set_aside(target, KEPT).map_err(|error| {
+fn put_in_place(staged: StagedFile, lock: &DatabaseLock) -> Result<Option<PathBuf>, CliError> {
+    let target = lock.path();
+    let kept = set_aside(lock, KEPT).map_err(|error| {
         CliError::failed(format!("cannot keep the database `{}`: {error}; it is as it was", shown(target)))
     })?;
     staged.publish(Existing::Replace).map_err(|error| cannot_write(target, &error))?;

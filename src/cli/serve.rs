@@ -8,7 +8,7 @@ use super::stop_signal::StopSignal;
 use super::{CliError, Exit, Globals, SettingsArgs};
 use crate::central::Heartbeat;
 use crate::config::ServerConfig;
-use crate::server::{End, Patience, Profile, Server, ServerOptions, StartError, listen};
+use crate::server::{End, Patience, Profile, Server, ServerOptions, StartError, listen, lock};
 use crate::storage::{LockError, StorageError};
 use crate::telemetry::{self, TelemetryError};
 use crate::time::Clock;
@@ -47,8 +47,10 @@ pub(super) fn run(config: ServerConfig, globals: &Globals) -> Result<Exit, CliEr
 async fn serve(config: ServerConfig) -> Result<Exit, CliError> {
     let mut stop = StopSignal::listen()?;
     let (host, port) = (config.host, config.port);
+    // Before the port: of two servers in one place, the second is to hear of the first.
+    let options = options(config)?;
     let listener = listen(host, port).map_err(|error| port_error(port, &error))?;
-    let server = Server::start(listener, options(config)?).await.map_err(|error| start_error(&error))?;
+    let server = Server::start(listener, options).await.map_err(|error| start_error(&error))?;
     tracing::info!(address = %server.address(), version = env!("CARGO_PKG_VERSION"), "server is listening");
     exit(server.run_until(stop.received()).await)
 }
@@ -70,6 +72,7 @@ pub(super) fn exit(end: End) -> Result<Exit, CliError> {
 
 /// What the server is started with, out of its configuration.
 pub(super) fn options(config: ServerConfig) -> Result<ServerOptions, CliError> {
+    let lock = lock(&config.database.path).map_err(|error| start_error(&error))?;
     let clock = Clock::system();
     let server_id = config.identity.server_id;
     let heartbeat = Heartbeat::new(&config.central.url, &server_id, config.central.api_key, clock.clone())
@@ -85,7 +88,7 @@ pub(super) fn options(config: ServerConfig) -> Result<ServerOptions, CliError> {
         signing_key: config.identity.signing_key,
         central_keys: config.central.public_keys,
         heartbeat,
-        database: config.database.path,
+        lock,
         bounds: config.bounds,
         patience: Patience::default(),
         clock,
@@ -116,7 +119,9 @@ pub(super) fn start_error(error: &StartError) -> CliError {
     let words = error.to_string();
     let usage = CliError::usage(words.clone());
     match error {
-        StartError::Lock(LockError::Held { .. }) => usage.hint("stop that process, or set DB_PATH to another file"),
+        StartError::Lock(LockError::Held { .. }) | StartError::Storage(StorageError::Lock(LockError::Held { .. })) => {
+            usage.hint("stop that process, or set DB_PATH to another file")
+        }
         StartError::Adopt(error) => super::adopt::explain(error),
         StartError::Storage(StorageError::Newer { .. }) => {
             usage.hint("run the newer coms, or restore a backup made before it")
@@ -127,7 +132,12 @@ pub(super) fn start_error(error: &StartError) -> CliError {
         }
         StartError::Storage(StorageError::Network { .. }) => usage.hint("set DB_PATH to a file on a local disk"),
         StartError::Storage(StorageError::Foreign { .. }) => usage.hint("set DB_PATH to another file"),
-        StartError::Lock(_) | StartError::Directory { .. } | StartError::Storage(StorageError::Open { .. }) => {
+        StartError::Storage(StorageError::ChangedSchema { .. }) => {
+            usage.hint("undo that change, or restore a backup: `coms restore`")
+        }
+        StartError::Lock(_)
+        | StartError::Directory { .. }
+        | StartError::Storage(StorageError::Open { .. } | StorageError::Lock(_)) => {
             usage.hint("check DB_PATH, and that this user may write there")
         }
         StartError::Storage(_) | StartError::Listener(_) => CliError::failed(words),

@@ -55,6 +55,7 @@ use crate::central::{Heartbeat, TokenVerifier};
 use crate::channels::{AdoptError, Directory, Reading, Writer, WriterOptions, WriterState, head_of};
 use crate::config::Bounds;
 use crate::keys::{PublicKey, SigningKey};
+use crate::staged_file::{create_directories, folder_of};
 use crate::storage::{DatabaseLock, LockError, Readers, StorageError};
 use crate::time::Clock;
 
@@ -64,6 +65,9 @@ pub use shared::Profile;
 
 /// How many connections to the database read at the same time.
 const READERS: usize = 4;
+
+/// How a server is called in the lock of its database.
+const HOLDER: &str = "coms serve";
 
 /// The part of the time for draining that is kept for the writer's last commit.
 const LAST_COMMIT_SHARE: u32 = 10;
@@ -78,8 +82,8 @@ pub struct ServerOptions {
     pub central_keys: Vec<PublicKey>,
     /// Tells Central that the server lives, and shows whether Central does.
     pub heartbeat: Heartbeat,
-    /// The database.
-    pub database: PathBuf,
+    /// The lock of the database: [`lock`] takes it.
+    pub lock: DatabaseLock,
     /// Bounds on what clients can make it do.
     pub bounds: Bounds,
     /// How long it waits for them.
@@ -138,14 +142,12 @@ impl Server {
     /// Opens the database and serves on `listener`.
     pub async fn start(listener: TcpListener, options: ServerOptions) -> Result<Self, StartError> {
         let address = listener.local_addr().map_err(StartError::Listener)?;
-        make_parent(&options.database)?;
-        let lock = DatabaseLock::take(&options.database, &format!("coms serve on {address}"))?;
-        let ServerOptions { profile, signing_key, central_keys, heartbeat, database, bounds, patience, clock } =
-            options;
+        let ServerOptions { profile, signing_key, central_keys, heartbeat, lock, bounds, patience, clock } = options;
+        lock.say(&format!("{HOLDER} on {address}"))?;
         let signing_key = Arc::new(signing_key);
-        let (path, server_id, key, now) =
-            (database.clone(), profile.server_id.clone(), signing_key.clone(), clock.now());
-        let opened = tokio::task::spawn_blocking(move || opening::open(&path, &server_id, &key, now)).await;
+        let (server_id, key, now) = (profile.server_id.clone(), signing_key.clone(), clock.now());
+        let (database, its_lock) = (lock.path().to_owned(), lock.clone());
+        let opened = tokio::task::spawn_blocking(move || opening::open(&its_lock, &server_id, &key, now)).await;
         let mut store = opened.map_err(|_| StorageError::Stopping)??;
         Directory::found(&mut store, clock.now())?;
         let directory = Arc::new(Directory::load(store.database(), profile.features)?);
@@ -248,11 +250,9 @@ impl Server {
     }
 }
 
-fn make_parent(path: &Path) -> Result<(), StartError> {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => {
-            std::fs::create_dir_all(parent).map_err(|source| StartError::Directory { path: parent.to_owned(), source })
-        }
-        _ => Ok(()),
-    }
+/// Takes the lock of the database at `path`, for which a directory is made if there is none.
+pub fn lock(path: &Path) -> Result<DatabaseLock, StartError> {
+    let parent = folder_of(path);
+    create_directories(parent).map_err(|source| StartError::Directory { path: parent.to_owned(), source })?;
+    Ok(DatabaseLock::take(path, HOLDER)?)
 }

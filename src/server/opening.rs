@@ -1,25 +1,23 @@
 //! Opening the database that is to be served; one of the Go reference server is taken over first.
 
-use std::path::Path;
-
 use super::StartError;
 use crate::channels::{Adopter, Adoption};
 use crate::ids::ServerId;
 use crate::keys::SigningKey;
-use crate::storage::{StorageError, WriteStore};
+use crate::storage::{DatabaseLock, StorageError, WriteStore};
 use crate::time::Timestamp;
 
-/// Opens the database for writing; the caller holds its lock. Blocks: an adoption takes its time.
+/// Opens the database for writing. Blocks: an adoption takes its time.
 pub(super) fn open(
-    path: &Path,
+    lock: &DatabaseLock,
     server_id: &ServerId,
     key: &SigningKey,
     now: Timestamp,
 ) -> Result<WriteStore, StartError> {
-    let mut store = match WriteStore::open(path) {
+    let mut store = match WriteStore::open(lock) {
         Err(StorageError::Reference { .. }) => {
-            adopt(path, &Adopter { server_id, key, now })?;
-            WriteStore::open(path)?
+            adopt(lock, &Adopter { server_id, key, now })?;
+            WriteStore::open(lock)?
         }
         opened => opened?,
     };
@@ -27,9 +25,9 @@ pub(super) fn open(
     Ok(store)
 }
 
-fn adopt(path: &Path, adopter: &Adopter<'_>) -> Result<(), StartError> {
-    tracing::info!(path = %path.display(), "taking over a database of the Go reference server");
-    let (adoption, kept) = adopter.in_place(path)?;
+fn adopt(lock: &DatabaseLock, adopter: &Adopter<'_>) -> Result<(), StartError> {
+    tracing::info!(path = %lock.path().display(), "taking over a database of the Go reference server");
+    let (adoption, kept) = adopter.in_place(lock)?;
     let Adoption { channels, messages, edited, deleted, without_entry, entries, appended, breaks, .. } = adoption;
     let kept = kept.display();
     tracing::info!(

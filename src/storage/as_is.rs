@@ -8,7 +8,7 @@
 //! - A `-wal` is there: a server runs, or one was killed. It is read like by any other reader.
 //! - That fails, since the directory can't be written to and the `-shm` is missing: files are copied to a private place.
 
-use std::fs::{self, File, Metadata};
+use std::fs::{self, Metadata};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -81,13 +81,9 @@ impl AsIs {
             Way::Frozen => connect_frozen(&self.path),
             Way::Shared => connect(&self.path, Access::ReadOnly),
         };
-        // SQLite does not say why it can't open a file; the system does.
-        let cannot = |error| {
-            let cause = File::open(&self.named).err().map_or_else(|| plain_words(&error), |cause| cause.to_string());
-            StorageError::Open { path: self.named.clone(), cause }
-        };
+        let cannot = |error| StorageError::Open { path: self.named.clone(), cause: why(&self.named, &error) };
         let connection = connection.map_err(cannot)?;
-        match Database::from_connection(connection, &self.named, Access::ReadOnly) {
+        match Database::from_reader(connection, &self.named) {
             Ok(database) => Ok(Opened::Coms(database)),
             Err(StorageError::Reference { .. }) => {
                 let connection = match self.way {
@@ -116,6 +112,18 @@ impl Opened {
             Self::Reference(reference) => reference.connection.get_interrupt_handle(),
         }
     }
+}
+
+/// SQLite does not say why it can't open a file; the system does. It is not opened for that: closing it would drop the
+/// locks that other connections of this process have on it.
+fn why(path: &Path, error: &rusqlite::Error) -> String {
+    #[cfg(unix)]
+    if let Err(cause) = rustix::fs::access(path, rustix::fs::Access::READ_OK) {
+        return std::io::Error::from(cause).to_string();
+    }
+    #[cfg(not(unix))]
+    let _ = path;
+    plain_words(error)
 }
 
 /// What tells one state of a file from another.

@@ -1,6 +1,5 @@
 //! Opening a database: the settings that every connection has, and which schema the file must have.
 
-use std::fs::OpenOptions;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -12,7 +11,11 @@ use rusqlite::limits::Limit;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::error::{StorageError, is_disk_full, plain_words};
+use super::lock::DatabaseLock;
 use super::search_text::search_text;
+use super::set_aside::free_name;
+use crate::file_identity::other_kind;
+use crate::staged_file::{Existing, StagedFile, folder_of};
 
 /// Marks a file as ours in its header (`PRAGMA application_id`): "coms".
 const APPLICATION_ID: i32 = 0x636f_6d73;
@@ -36,13 +39,23 @@ const COPIED_AT_ONCE: i32 = 10_000;
 /// How much of the write-ahead log is kept on the disk once it is used up, and beyond which it is too big.
 pub(super) const MAX_WAL_BYTES: u64 = 64 * 1024 * 1024;
 
-/// What a connection is for.
+/// What a connection to an existing database of the current schema is for. Only who holds the [`DatabaseLock`] makes one,
+/// or brings it up to date.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
-    /// Reads only; the file must exist.
+    /// Reads only.
     ReadOnly,
-    /// Reads and writes, and makes the file if there is none.
+    /// Reads, and makes a small change beside the process that holds the lock.
     ReadWrite,
+}
+
+/// What may be done to the file beyond that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ownership {
+    /// Nothing: others may have it open.
+    Shared,
+    /// An empty one gets the schema, an older one is brought up to date.
+    Sole,
 }
 
 /// One connection to a database with this program's schema.
@@ -52,51 +65,78 @@ pub struct Database {
 }
 
 impl Database {
-    /// Opens the database at `path`.
-    ///
-    /// With [`Access::ReadWrite`] a missing or empty file becomes an empty database of the current schema, in WAL mode.
-    /// What is refused is left as it was.
+    /// Opens the database at `path`, which must be there and have the current schema. What is refused is left as it was.
     pub fn open(path: &Path, access: Access) -> Result<Self, StorageError> {
+        Self::open_as(path, access, Ownership::Shared)
+    }
+
+    /// Opens the database of the lock for writing. A missing or empty file becomes an empty database of the current schema,
+    /// in WAL mode, and an older one is brought up to date. What is refused is left as it was.
+    pub(super) fn open_locked(lock: &DatabaseLock) -> Result<Self, StorageError> {
+        refuse_network(lock.path())?;
+        lock.hold_database()?;
+        Self::open_as(lock.path(), Access::ReadWrite, Ownership::Sole)
+    }
+
+    /// Opens the empty file that is under way for writing, and makes a database of it.
+    pub(super) fn open_staged(staged: &StagedFile) -> Result<Self, StorageError> {
+        refuse_network(staged.path())?;
+        Self::open_as(staged.path(), Access::ReadWrite, Ownership::Sole)
+    }
+
+    fn open_as(path: &Path, access: Access, ownership: Ownership) -> Result<Self, StorageError> {
         if rusqlite::version_number() < OLDEST_SQLITE {
             return Err(StorageError::OldSqlite(rusqlite::version()));
         }
         check_kind(path)?;
-        if access == Access::ReadWrite {
-            prepare_file(path)?;
-        }
         let connection = connect(path, access)
             .map_err(|error| StorageError::Open { path: path.to_owned(), cause: plain_words(&error) })?;
-        Self::from_connection(connection, path, access)
+        Self::prepared(connection, path, access, ownership)
     }
 
-    /// Makes a database of a connection to the file at `path`.
-    pub(super) fn from_connection(connection: Connection, path: &Path, access: Access) -> Result<Self, StorageError> {
+    /// Makes a database of a connection that reads the file at `path`.
+    pub(super) fn from_reader(connection: Connection, path: &Path) -> Result<Self, StorageError> {
+        Self::prepared(connection, path, Access::ReadOnly, Ownership::Shared)
+    }
+
+    fn prepared(
+        connection: Connection,
+        path: &Path,
+        access: Access,
+        ownership: Ownership,
+    ) -> Result<Self, StorageError> {
         let mut database = Self { connection, path: path.to_owned() };
-        database.prepare(access).map_err(|error| match error {
+        database.prepare(access, ownership).map_err(|error| match error {
             StorageError::Sqlite(error) => database.opening_error(&error),
             other => other,
         })?;
         Ok(database)
     }
 
-    fn prepare(&mut self, access: Access) -> Result<(), StorageError> {
+    fn prepare(&mut self, access: Access, ownership: Ownership) -> Result<(), StorageError> {
         self.configure()?;
-        let schema = self.schema(access)?;
+        let schema = self.schema(ownership)?;
+        if schema != Some(MIGRATIONS.len()) && ownership == Ownership::Shared {
+            let (found, known) = (schema.unwrap_or(0), MIGRATIONS.len());
+            return Err(StorageError::Older { path: self.path.clone(), found, known });
+        }
+        if access == Access::ReadOnly {
+            return Ok(());
+        }
+        let is_current = schema == Some(MIGRATIONS.len());
+        if is_current {
+            self.check_own_schema()?;
+        }
         // Only now is it known that the file is ours: these settings change it.
-        if access == Access::ReadWrite {
-            self.configure_writing()?;
+        self.configure_writing()?;
+        if is_current {
+            return Ok(());
         }
-        match (schema, access) {
-            (Some(found), _) if found == MIGRATIONS.len() => Ok(()),
-            (None, Access::ReadWrite) => self.migrate(0),
-            (Some(found), Access::ReadWrite) => {
-                self.copy_of_schema(found)?;
-                self.migrate(found)
-            }
-            (found, Access::ReadOnly) => {
-                Err(StorageError::Older { path: self.path.clone(), found: found.unwrap_or(0), known: MIGRATIONS.len() })
-            }
+        if let Some(found) = schema {
+            self.copy_of_schema(found)?;
         }
+        self.migrate(schema.unwrap_or(0))?;
+        self.check_own_schema()
     }
 
     /// The file.
@@ -109,6 +149,8 @@ impl Database {
         connection.busy_timeout(BUSY_TIMEOUT)?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+        // The schema has none. One that is there all the same would change what was acknowledged.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
         connection.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)?;
         connection.set_prepared_statement_cache_capacity(64);
         connection.create_scalar_function(
@@ -133,8 +175,8 @@ impl Database {
         connection.pragma_update_and_check(None, "wal_autocheckpoint", 0, |_| Ok(()))
     }
 
-    /// Which schema the file has; `None` if it is empty, which only one that is to be written may be.
-    fn schema(&self, access: Access) -> Result<Option<usize>, StorageError> {
+    /// Which schema the file has; `None` if it is empty, which only one of one's own may be.
+    fn schema(&self, ownership: Ownership) -> Result<Option<usize>, StorageError> {
         let path = self.path.clone();
         // The file is looked into here for the first time.
         let foreign = |error: rusqlite::Error| match error.sqlite_error_code() {
@@ -146,7 +188,7 @@ impl Database {
         let tables = self.connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0))?;
         let known = MIGRATIONS.len();
         match (application, usize::try_from(version)) {
-            (0, Ok(0)) if tables == 0 && access == Access::ReadWrite => Ok(None),
+            (0, Ok(0)) if tables == 0 && ownership == Ownership::Sole => Ok(None),
             (application, Ok(found)) if application == i64::from(APPLICATION_ID) => {
                 if found > known {
                     Err(StorageError::Newer { path, found, known })
@@ -159,30 +201,23 @@ impl Database {
         }
     }
 
-    /// Whether the file's schema is, to the letter, the one that this program makes.
-    pub(super) fn has_own_schema(&self) -> Result<bool, StorageError> {
-        let schema_of = |connection: &Connection| -> rusqlite::Result<Vec<Option<String>>> {
-            let mut statement = connection.prepare("SELECT sql FROM sqlite_schema ORDER BY type, name")?;
-            statement.query_map([], |row| row.get(0))?.collect()
-        };
+    /// An empty database of the schema that this program makes.
+    pub(super) fn fresh() -> Result<Self, StorageError> {
         let mut fresh = Self { connection: Connection::open_in_memory()?, path: PathBuf::new() };
         fresh.configure()?;
         fresh.migrate(0)?;
-        // What `ANALYZE` keeps is nobody's schema.
-        let stored = schema_of(&self.connection)?;
-        let is_ours =
-            |sql: &Option<String>| !sql.as_ref().is_some_and(|sql| sql.starts_with("CREATE TABLE sqlite_stat"));
-        Ok(stored.into_iter().filter(is_ours).eq(schema_of(&fresh.connection)?))
+        Ok(fresh)
     }
 
     /// Copies a file that is about to be changed to a later schema, beside it.
     fn copy_of_schema(&self, found: usize) -> Result<(), StorageError> {
-        let mut copy = self.path.as_os_str().to_owned();
-        copy.push(format!(".schema-{found}"));
-        let copy = PathBuf::from(copy);
-        prepare_file(&copy)?;
-        let mut copy = connect(&copy, Access::ReadWrite)?;
-        Ok(Backup::new(&self.connection, &mut copy)?.run_to_completion(COPIED_AT_ONCE, Duration::ZERO, None)?)
+        let cannot = |error: io::Error| StorageError::Open { path: self.path.clone(), cause: error.to_string() };
+        let name = free_name(&self.path, &format!(".schema-{found}")).map_err(cannot)?;
+        let staged = StagedFile::for_target(&name).map_err(cannot)?;
+        let mut copy = connect(staged.path(), Access::ReadWrite)?;
+        Backup::new(&self.connection, &mut copy)?.run_to_completion(COPIED_AT_ONCE, Duration::ZERO, None)?;
+        drop(copy);
+        staged.publish(Existing::Keep).map_err(cannot)
     }
 
     fn migrate(&mut self, from: usize) -> Result<(), StorageError> {
@@ -217,34 +252,28 @@ impl Database {
 
 /// Refuses what is there and is no file: SQLite would wait for a pipe for ever.
 pub(super) fn check_kind(path: &Path) -> Result<(), StorageError> {
-    // What is not there, or can't be looked at, is for the opening to say.
-    let Ok(metadata) = std::fs::metadata(path) else { return Ok(()) };
-    if metadata.is_file() {
-        return Ok(());
-    }
-    let kind = if metadata.is_dir() { "it is a directory" } else { "it is a pipe, a socket or a device, not a file" };
-    Err(StorageError::Open { path: path.to_owned(), cause: kind.to_owned() })
+    other_kind(path).map_or(Ok(()), |kind| Err(StorageError::Open { path: path.to_owned(), cause: kind.to_owned() }))
 }
 
-/// Makes the file, for its owner alone, unless it is there; SQLite gives its other files the same mode. Refuses network
-/// file systems.
-fn prepare_file(path: &Path) -> Result<(), StorageError> {
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let failed = |error: io::Error| StorageError::Open { path: path.to_owned(), cause: error.to_string() };
-    let file = options.open(path).map_err(failed)?;
+/// Refuses network file systems. The file is not opened for that: closing it would drop the locks that this process has on
+/// it.
+fn refuse_network(path: &Path) -> Result<(), StorageError> {
     #[cfg(target_os = "linux")]
     {
         // From linux/magic.h: NFS, SMB, CIFS, SMB2, AFS, Ceph.
         const NETWORKS: [u32; 6] = [0x6969, 0x517B, 0xFF53_4D42, 0xFE53_4D42, 0x5346_414F, 0x00C3_6400];
-        let kind = rustix::fs::fstatfs(&file).map_err(|error| failed(error.into()))?.f_type;
+        let place = if path.exists() { path } else { folder_of(path) };
+        let failed = |error: rustix::io::Errno| StorageError::Open {
+            path: path.to_owned(),
+            cause: io::Error::from(error).to_string(),
+        };
+        let kind = rustix::fs::statfs(place).map_err(failed)?.f_type;
         if u32::try_from(kind).is_ok_and(|kind| NETWORKS.contains(&kind)) {
             return Err(StorageError::Network { path: path.to_owned() });
         }
     }
-    drop(file);
+    #[cfg(not(target_os = "linux"))]
+    let _ = path;
     Ok(())
 }
 
@@ -254,7 +283,7 @@ pub(super) fn connect(path: &Path, access: Access) -> rusqlite::Result<Connectio
     let shared = OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_EXRESCODE;
     let access = match access {
         Access::ReadOnly => OpenFlags::SQLITE_OPEN_READ_ONLY,
-        Access::ReadWrite => OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
+        Access::ReadWrite => OpenFlags::SQLITE_OPEN_READ_WRITE,
     };
     with_stable_plans(Connection::open_with_flags(path, shared | access)?)
 }
@@ -294,11 +323,15 @@ fn hex_digit(value: u8) -> char {
 mod tests {
     use super::*;
 
+    fn open_locked(path: &Path) -> Result<Database, StorageError> {
+        Database::open_locked(&DatabaseLock::take(path, "coms serve")?)
+    }
+
     #[test]
     fn a_new_database_opens_again_for_reading() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("messages.db");
-        drop(Database::open(&path, Access::ReadWrite).expect("a new database"));
+        drop(open_locked(&path).expect("a new database"));
         Database::open(&path, Access::ReadOnly).expect("the same database");
     }
 
@@ -308,13 +341,13 @@ mod tests {
         let text = folder.path().join("notes.txt");
         std::fs::write(&text, "no database at all, but long enough for a header of one hundred bytes. ".repeat(3))
             .expect("a file");
-        assert!(matches!(Database::open(&text, Access::ReadWrite), Err(StorageError::Foreign { .. })));
+        assert!(matches!(open_locked(&text), Err(StorageError::Foreign { .. })));
 
         let newer = folder.path().join("newer.db");
-        let database = Database::open(&newer, Access::ReadWrite).expect("a new database");
+        let database = open_locked(&newer).expect("a new database");
         database.connection.pragma_update(None, "user_version", 99).expect("a pragma");
         drop(database);
-        assert!(matches!(Database::open(&newer, Access::ReadWrite), Err(StorageError::Newer { found: 99, .. })));
+        assert!(matches!(open_locked(&newer), Err(StorageError::Newer { found: 99, .. })));
 
         let missing = folder.path().join("missing.db");
         assert!(matches!(Database::open(&missing, Access::ReadOnly), Err(StorageError::Open { .. })));
@@ -323,11 +356,12 @@ mod tests {
     fn a_foreign_database_is_left_as_it_was() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("theirs.db");
+        std::fs::write(&path, "").expect("a file");
         let theirs = connect(&path, Access::ReadWrite).expect("a database");
         theirs.execute_batch("CREATE TABLE photo (name TEXT)").expect("a table");
         drop(theirs);
         let before = std::fs::read(&path).expect("the file");
-        assert!(matches!(Database::open(&path, Access::ReadWrite), Err(StorageError::Foreign { .. })));
+        assert!(matches!(open_locked(&path), Err(StorageError::Foreign { .. })));
         assert_eq!(std::fs::read(&path).expect("the file"), before);
     }
 
@@ -335,12 +369,12 @@ mod tests {
     fn an_older_schema_is_only_changed_beside_a_copy() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("messages.db");
-        let database = Database::open(&path, Access::ReadWrite).expect("a new database");
+        let database = open_locked(&path).expect("a new database");
         // There is no schema before the first one: its step fails, and everything stays.
         database.connection.pragma_update(None, "user_version", 0).expect("a pragma");
         drop(database);
         assert!(matches!(Database::open(&path, Access::ReadOnly), Err(StorageError::Older { found: 0, .. })));
-        assert!(Database::open(&path, Access::ReadWrite).is_err());
+        assert!(open_locked(&path).is_err());
         let copy = connect(&folder.path().join("messages.db.schema-0"), Access::ReadOnly).expect("the copy");
         for file in [copy, connect(&path, Access::ReadOnly).expect("the database")] {
             let version = |row: &rusqlite::Row<'_>| row.get::<_, i64>(0);

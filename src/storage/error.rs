@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use rusqlite::ErrorCode;
 use rusqlite::ffi::SQLITE_IOERR_SHMSIZE;
 
+use super::lock::LockError;
 use crate::ids::ChainIndex;
 
 /// Why the database can't be used.
@@ -60,6 +61,27 @@ pub enum StorageError {
         /// The schema that this program makes.
         known: usize,
     },
+    /// Somebody changed its schema, and what is stored may not be what was meant to be.
+    #[error("the schema of `{path}` is not the one that coms makes: {difference}")]
+    ChangedSchema {
+        /// The file.
+        path: PathBuf,
+        /// The first difference.
+        difference: String,
+    },
+    /// A file of the open database has lost its name; what is written into it would be found by nobody.
+    #[error("`{path}` {what} while the server runs: {todo}")]
+    Displaced {
+        /// The file.
+        path: PathBuf,
+        /// What became of it.
+        what: &'static str,
+        /// What to do about it.
+        todo: &'static str,
+    },
+    /// Another process writes to it, or its lock can't be used.
+    #[error(transparent)]
+    Lock(#[from] LockError),
     /// The messages of another server are in it.
     #[error("`{path}` is the database of the server {owner}")]
     OtherServer {
@@ -105,15 +127,21 @@ pub enum StorageError {
 }
 
 impl StorageError {
-    /// Whether it may be gone at the next try: the disk is full, or another process holds the database.
+    /// Whether it may be gone at the next try: the disk is full, another process holds the database, or its file is not in
+    /// its place.
     pub fn is_passing(&self) -> bool {
         match self {
-            Self::DiskFull => true,
+            Self::DiskFull | Self::Displaced { .. } => true,
             Self::Sqlite(error) => {
                 matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
             }
             _ => false,
         }
+    }
+
+    /// Whether a file of the open database has lost its name.
+    pub fn is_displaced(&self) -> bool {
+        matches!(self, Self::Displaced { .. })
     }
 
     /// Whether the file is damaged, and not only out of reach.

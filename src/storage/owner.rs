@@ -65,7 +65,7 @@ mod tests {
     #[test]
     fn a_database_stays_with_its_server_and_key() {
         let folder = tempfile::tempdir().expect("a folder");
-        let mut store = WriteStore::open(&folder.path().join("m.db")).expect("a database");
+        let mut store = WriteStore::at(&folder.path().join("m.db"));
         let mine: ServerId = "ca0f4d71-1d90-4fb3-9a8e-1cde09a6d95e".parse().expect("a UUID");
         let other: ServerId = "ca0f4d71-1d90-4fb3-9a8e-1cde09a6d95f".parse().expect("a UUID");
         let (key, other_key) = (SigningKey::from_seed(&[1; 32]).public(), SigningKey::from_seed(&[2; 32]).public());

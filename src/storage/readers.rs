@@ -86,7 +86,7 @@ mod tests {
     async fn a_read_that_nobody_waits_for_keeps_its_place_until_it_is_done() {
         let dir = tempfile::tempdir().expect("a directory");
         let path = dir.path().join("messages.db");
-        drop(WriteStore::open(&path).expect("a database"));
+        drop(WriteStore::at(&path));
         let readers = Readers::open(&path, 1).expect("a pool");
         let running = Arc::new(AtomicUsize::new(0));
         let (begun, has_begun) = tokio::sync::oneshot::channel();

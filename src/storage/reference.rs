@@ -40,6 +40,7 @@ pub struct ReferenceMessage<'a> {
 impl ReferenceDatabase {
     pub(super) fn new(connection: Connection) -> Result<Self, StorageError> {
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
         connection.set_prepared_statement_cache_capacity(16);
         connection.pragma_update(None, "cell_size_check", true)?;
         Ok(Self { connection })

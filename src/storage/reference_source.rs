@@ -6,11 +6,13 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::types::FromSql;
 use rusqlite::{Connection, ErrorCode, Row};
 
 use super::database::{Access, check_kind, connect};
 use super::error::{StorageError, plain_words};
+use super::lock::DatabaseLock;
 use crate::ids::{ChainIndex, MessageId, UserId};
 use crate::time::Timestamp;
 
@@ -18,12 +20,13 @@ use crate::time::Timestamp;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How the file is held while it is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Hold {
+#[derive(Debug, Clone, Copy)]
+pub enum Hold<'a> {
     /// As one of several: what is read is the state of one moment.
     Shared,
-    /// Alone: while anybody else has the file open, it can't be had, and once it is had, nobody else gets in.
-    Alone,
+    /// Alone, by whoever has the database's lock: while anybody else has the file open, it can't be had, and once it is had,
+    /// nobody else gets in.
+    Alone(&'a DatabaseLock),
 }
 
 /// A channel of the reference.
@@ -115,21 +118,22 @@ pub struct ReferenceSource {
 
 impl ReferenceSource {
     /// Opens the file, which [`super::Database::open`] found to be one of the reference.
-    pub fn open(path: &Path, hold: Hold) -> Result<Self, StorageError> {
+    pub fn open(path: &Path, hold: Hold<'_>) -> Result<Self, StorageError> {
         check_kind(path)?;
         let access = match hold {
             Hold::Shared => Access::ReadOnly,
             // What a crash of the reference left in its write-ahead log has to go into the file that is kept.
-            Hold::Alone => Access::ReadWrite,
+            Hold::Alone(_) => Access::ReadWrite,
         };
         let cannot = |error: rusqlite::Error| explain(path.to_owned(), &error);
         let connection = connect(path, access).map_err(cannot)?;
         connection.busy_timeout(BUSY_TIMEOUT)?;
-        connection.set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
         connection.pragma_update(None, "cell_size_check", true)?;
         let begun = match hold {
             Hold::Shared => connection.execute_batch("BEGIN"),
-            Hold::Alone => connection
+            Hold::Alone(_) => connection
                 .pragma_update_and_check(None, "locking_mode", "exclusive", |_| Ok(()))
                 .and_then(|()| connection.execute_batch("BEGIN EXCLUSIVE")),
         };

@@ -126,7 +126,7 @@ mod tests {
     const HOUR: Duration = Duration::from_hours(1);
 
     fn open(folder: &tempfile::TempDir) -> WriteStore {
-        WriteStore::open(&folder.path().join("m.db")).expect("a database")
+        WriteStore::at(&folder.path().join("m.db"))
     }
 
     fn store() -> (tempfile::TempDir, WriteStore) {

@@ -7,15 +7,17 @@ use std::path::{Path, PathBuf};
 use rusqlite::ErrorCode;
 
 use super::database::{Access, connect};
+use super::lock::DatabaseLock;
 use crate::staged_file::{SIDE_FILES, beside, keep_as, sync_directory_of};
 
 /// How every database begins.
 const MAGIC: &[u8] = b"SQLite format 3\0";
 
-/// Gives the database at `path` a second name beside it, `path` with `suffix` and perhaps a number at its end, and moves
+/// Gives the database of the lock a second name beside it, its path with `suffix` and perhaps a number at its end, and moves
 /// away what SQLite has beside it: a write-ahead log that stayed would be applied to the next database of this name. The
-/// first name stays until it is replaced. Returns the second; `None` if nothing was there. The caller holds the lock.
-pub fn set_aside(path: &Path, suffix: &str) -> io::Result<Option<PathBuf>> {
+/// first name stays until it is replaced. Returns the second; `None` if nothing was there.
+pub fn set_aside(lock: &DatabaseLock, suffix: &str) -> io::Result<Option<PathBuf>> {
+    let path = lock.path();
     let is_there = |path: &Path| fs::symlink_metadata(path).is_ok();
     if is_there(path) {
         empty_log(path)?;
@@ -63,7 +65,7 @@ fn empty_log(path: &Path) -> io::Result<()> {
     }
 }
 
-fn free_name(path: &Path, suffix: &str) -> io::Result<PathBuf> {
+pub(super) fn free_name(path: &Path, suffix: &str) -> io::Result<PathBuf> {
     for number in 0_u32.. {
         let kept = beside(path, &if number == 0 { suffix.to_owned() } else { format!("{suffix}-{number}") });
         let is_free = |side: &str| fs::symlink_metadata(beside(&kept, side)).is_err();
@@ -79,18 +81,22 @@ mod tests {
     use super::*;
     use crate::storage::WriteStore;
 
+    fn lock_of(path: &Path) -> DatabaseLock {
+        DatabaseLock::take(path, "coms restore").expect("the lock")
+    }
+
     #[test]
     fn a_killed_server_s_log_goes_into_the_file_that_is_kept() {
         let folder = tempfile::tempdir().expect("a folder");
         let (live, path) = (folder.path().join("live.db"), folder.path().join("m.db"));
-        let mut store = WriteStore::open(&live).expect("a database");
+        let mut store = WriteStore::at(&live);
         let server = "ca0f4d71-1d90-4fb3-9a8e-1cde09a6d95e".parse().expect("a UUID");
         let key = crate::keys::SigningKey::from_seed(&[1; 32]).public();
         store.claim(&server, &key, crate::time::Timestamp::from_unix_ms(1)).expect("it is nobody's");
         for side in ["", "-wal"] {
             fs::copy(beside(&live, side), beside(&path, side)).expect("as a kill leaves it");
         }
-        let kept = set_aside(&path, ".old").expect("set aside").expect("it was there");
+        let kept = set_aside(&lock_of(&path), ".old").expect("set aside").expect("it was there");
         assert!(!beside(&path, "-wal").exists() && !beside(&kept, "-wal").exists());
         fs::remove_file(&path).expect("the first name");
         let database = crate::storage::Database::open(&kept, Access::ReadOnly).expect("a database");
@@ -101,13 +107,13 @@ mod tests {
     fn what_is_no_database_is_kept_with_all_that_stands_beside_it() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("m.db");
-        assert_eq!(set_aside(&path, ".old").expect("nothing to do"), None);
+        assert_eq!(set_aside(&lock_of(&path), ".old").expect("nothing to do"), None);
         for (name, text) in
             [("m.db", "no database".repeat(200)), ("m.db-wal", "log".into()), ("m.db.old-wal", "x".into())]
         {
             fs::write(folder.path().join(name), text).expect("a file");
         }
-        let kept = set_aside(&path, ".old").expect("set aside").expect("it was there");
+        let kept = set_aside(&lock_of(&path), ".old").expect("set aside").expect("it was there");
         assert_eq!(kept, beside(&path, ".old-1"));
         assert!(path.exists() && !beside(&path, "-wal").exists());
         assert_eq!(fs::read(beside(&kept, "-wal")).expect("the log"), b"log");

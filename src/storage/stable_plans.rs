@@ -190,7 +190,7 @@ fn export(database: &Database) {
 }
 
 fn new_store(path: &Path) -> WriteStore {
-    let store = WriteStore::open(path).expect("a database");
+    let store = WriteStore::at(path);
     for (position, id) in ["general", "news"].into_iter().enumerate() {
         let position = i64::try_from(position).expect("a small number");
         let channel = NewChannel { id, kind: "text", is_read_only: false, position };
@@ -198,7 +198,7 @@ fn new_store(path: &Path) -> WriteStore {
     }
     drop(store);
     // What was compiled before the tables were there is compiled again.
-    WriteStore::open(path).expect("the database")
+    WriteStore::at(path)
 }
 
 #[test]

@@ -12,9 +12,12 @@ use uuid::Uuid;
 use super::channel::ChannelKey;
 use super::database::{Access, Database};
 use super::error::StorageError;
+use super::in_place::Files;
+use super::lock::DatabaseLock;
 use super::request::Sweep;
 use super::search_text::search_text;
 use crate::ids::{ChainIndex, MessageId, UserId};
+use crate::staged_file::StagedFile;
 use crate::time::Timestamp;
 
 /// How many people's keys are kept at hand; beyond that the memory of them starts anew.
@@ -107,8 +110,8 @@ pub struct StoredHead {
     pub timestamp: Timestamp,
 }
 
-/// A connection that writes: the server's one, whose holder has the [`super::DatabaseLock`], or that of a command which makes
-/// one small change beside it.
+/// A connection that writes: the server's one, which has the [`DatabaseLock`], or that of a command which makes one small
+/// change beside it.
 pub struct WriteStore {
     pub(super) database: Database,
     /// Keys of people who wrote lately, so that most messages need no look-up. Emptied by a rollback.
@@ -117,14 +120,40 @@ pub struct WriteStore {
     pub(super) sweep: Sweep,
     /// How many pages the write-ahead log had when it was last copied into the database file.
     pub(super) copied_pages: u64,
+    /// The files that must keep their names, if the connection is the server's.
+    files: Option<Files>,
+    /// Held until the connection is closed.
+    lock: Option<DatabaseLock>,
 }
 
 impl WriteStore {
-    /// Opens the database for writing.
-    pub fn open(path: &Path) -> Result<Self, StorageError> {
-        let database = Database::open(path, Access::ReadWrite)?;
+    /// Opens the database of the lock for writing, makes it if it is missing, and brings it up to date.
+    pub fn open(lock: &DatabaseLock) -> Result<Self, StorageError> {
+        let mut store = Self::of(Database::open_locked(lock)?)?;
+        store.files = Some(Files::of(lock)?);
+        store.lock = Some(lock.clone());
+        Ok(store)
+    }
+
+    /// Makes a database of the empty file that is under way, which nobody else has.
+    pub fn create_staged(staged: &StagedFile) -> Result<Self, StorageError> {
+        Self::of(Database::open_staged(staged)?)
+    }
+
+    /// Opens the database at `path`, which must be there and up to date, for a small change beside whoever has its lock.
+    pub fn beside(path: &Path) -> Result<Self, StorageError> {
+        Self::of(Database::open(path, Access::ReadWrite)?)
+    }
+
+    /// Opens the database at `path` with its lock.
+    #[cfg(test)]
+    pub(crate) fn at(path: &Path) -> Self {
+        Self::open(&DatabaseLock::take(path, "coms serve").expect("the lock")).expect("a database")
+    }
+
+    fn of(database: Database) -> Result<Self, StorageError> {
         let sweep = Sweep::resume(&database)?;
-        Ok(Self { database, members: HashMap::new(), sweep, copied_pages: 0 })
+        Ok(Self { database, members: HashMap::new(), sweep, copied_pages: 0, files: None, lock: None })
     }
 
     /// The connection, for reading what is stored, changes of the open transaction included.
@@ -137,9 +166,16 @@ impl WriteStore {
         self.execute("BEGIN IMMEDIATE")
     }
 
-    /// Makes the transaction durable: when this returns `Ok`, it survives a power cut.
+    /// Makes the transaction durable: when this returns `Ok`, it survives a power cut, and is in the file that has the
+    /// database's name.
     pub fn commit(&mut self) -> Result<(), StorageError> {
+        self.check_in_place()?;
         self.execute("COMMIT")
+    }
+
+    /// Fails if the database's files have lost their names.
+    pub fn check_in_place(&self) -> Result<(), StorageError> {
+        self.files.as_ref().map_or(Ok(()), Files::check)
     }
 
     /// Drops the transaction, if one is open: SQLite has rolled back by itself after some errors.
@@ -348,5 +384,52 @@ impl Database {
             Ok(Stored { message_id: MessageId::from_bytes(row.get(0)?), chain_index: ChainIndex(row.get(1)?) })
         });
         Ok(stored.optional()?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::NewChannel;
+
+    fn entry(index: u64) -> EntryRow {
+        EntryRow {
+            index: ChainIndex(index),
+            timestamp: Timestamp::from_unix_ms(index),
+            content_hash: [0; 32],
+            hash: [0; 32],
+            signature: [0; 64],
+        }
+    }
+
+    /// A rollback takes back rows, and with them the small keys of people, which others get next.
+    #[test]
+    fn after_a_rollback_nothing_is_stored_under_the_key_of_somebody_else() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("m.db");
+        let mut store = WriteStore::at(&path);
+        let general = NewChannel { id: "general", kind: "text", is_read_only: false, position: 0 };
+        store.insert_channel(general, Timestamp::from_unix_ms(0)).expect("a channel");
+        let channel = store.database().channels().expect("channels")[0].key;
+        let [ada, ben] = [[1; 16], [2; 16]].map(UserId::from_bytes);
+        let create = |number: u8, user_id| Change::Created {
+            message_id: MessageId::from_bytes([number; 16]),
+            channel,
+            user_id,
+            content: "hello".into(),
+            client_id: None,
+        };
+        store.begin().expect("a transaction");
+        store.apply(&create(0, ada), &entry(0)).expect("a message");
+        store.rollback().expect("a rollback");
+        for (number, user) in [(1, ben), (2, ada)] {
+            store.begin().expect("a transaction");
+            store.apply(&create(number, user), &entry(u64::from(number) - 1)).expect("a message");
+            store.commit().expect("a commit");
+        }
+        for (number, user) in [(1, ben), (2, ada)] {
+            let target = store.database().target(MessageId::from_bytes([number; 16])).expect("an answer");
+            assert_eq!(target.expect("the message").author, user);
+        }
     }
 }

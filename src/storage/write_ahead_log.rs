@@ -97,7 +97,7 @@ mod tests {
     #[test]
     fn the_log_goes_into_the_file_and_begins_anew() {
         let folder = tempfile::tempdir().expect("a folder");
-        let mut store = WriteStore::open(&folder.path().join("m.db")).expect("a database");
+        let mut store = WriteStore::at(&folder.path().join("m.db"));
         for _ in 0..8 {
             pages_written(&mut store);
         }
@@ -109,7 +109,7 @@ mod tests {
     fn a_reader_that_does_not_let_go_holds_nobody_up() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("m.db");
-        let mut store = WriteStore::open(&path).expect("a database");
+        let mut store = WriteStore::at(&path);
         pages_written(&mut store);
         let reader = Database::open(&path, Access::ReadOnly).expect("a reader");
         reader.connection.execute_batch("BEGIN; SELECT count(*) FROM meta").expect("a snapshot");

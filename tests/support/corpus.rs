@@ -4,7 +4,7 @@ use std::path::Path;
 
 use coms::ids::{ChainIndex, MessageId, ServerId, UserId};
 use coms::logchain::{ContentHash, Entry, EntryHash, SigningKey};
-use coms::storage::{Change, DELETED_CONTENT, Database, EntryRow, NewChannel, WriteStore};
+use coms::storage::{Change, DELETED_CONTENT, Database, DatabaseLock, EntryRow, NewChannel, WriteStore};
 use coms::time::Timestamp;
 
 pub(crate) const SERVER_ID: &str = "ca0f4d71-1d90-4fb3-9a8e-1cde09a6d95e";
@@ -29,7 +29,8 @@ impl Corpus {
 
     /// One of the server with this id.
     pub(crate) fn create_for(path: &Path, server_id: &str) -> Self {
-        let mut store = WriteStore::open(path).expect("a new database");
+        let mut store =
+            WriteStore::open(&DatabaseLock::take(path, "coms serve").expect("the lock")).expect("a database");
         let server: ServerId = server_id.parse().expect("a UUID");
         let key = signing_key();
         let start = Timestamp::from_unix_ms(START_MS);

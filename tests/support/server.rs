@@ -177,7 +177,7 @@ impl TestServer {
             signing_key: config.identity.signing_key,
             central_keys: config.central.public_keys,
             heartbeat,
-            database: config.database.path,
+            lock: coms::server::lock(&config.database.path).expect("the lock"),
             bounds: config.bounds,
             patience: self.setup.patience,
             clock,

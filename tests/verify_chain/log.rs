@@ -8,7 +8,7 @@ use coms::channels::export_format::{
 };
 use coms::ids::{ChainIndex, ChannelId, MessageId, ServerId, UserId};
 use coms::logchain::{BreakKind, ContentHash, Entry, EntryHash, Head, SigningKey, VerifyOptions};
-use coms::storage::{Change, EntryRow, MessageKey, NewChannel, WriteStore};
+use coms::storage::{Change, DatabaseLock, EntryRow, MessageKey, NewChannel, WriteStore};
 use coms::time::Timestamp;
 use rusqlite::Connection;
 
@@ -67,7 +67,7 @@ pub(crate) fn write_log(path: &Path, steps: &[Step]) -> Vec<Entry> {
 
 pub(crate) fn write_log_of(path: &Path, steps: &[Step], key: &SigningKey) -> Vec<Entry> {
     let server: ServerId = SERVER_ID.parse().expect("a UUID");
-    let mut store = WriteStore::open(path).expect("a new database");
+    let mut store = WriteStore::open(&DatabaseLock::take(path, "coms serve").expect("the lock")).expect("a database");
     store.claim(&server, &key.public(), Timestamp::from_unix_ms(START_MS)).expect("it is nobody's");
     let channel = found_channel(&store);
     let mut entries: Vec<Entry> = Vec::new();

@@ -17,6 +17,10 @@ fn server_id() -> &'static ServerId {
     ID.get_or_init(|| "ca0f4d71-1d90-4fb3-9a8e-1cde09a6d95e".parse().expect("a UUID"))
 }
 
+fn lock_of(path: &Path) -> DatabaseLock {
+    DatabaseLock::take(path, "coms adopt").expect("the lock")
+}
+
 struct Adopted {
     folder: tempfile::TempDir,
     adoption: Adoption,
@@ -34,7 +38,7 @@ impl Adopted {
         let target = folder.path().join("new.db");
         let now = Timestamp::from_unix_ms(1_800_000_000_000);
         let adopter = Adopter { server_id: server_id(), key: &key(), now };
-        let adoption = adopter.into_new(&old, &target).expect("an adoption");
+        let adoption = adopter.into_new(&old, &lock_of(&target)).expect("an adoption");
         let mut rows = Vec::new();
         let source = ReferenceSource::open(&old, Hold::Shared).expect("the old database");
         source
@@ -118,9 +122,9 @@ fn another_key_is_refused_and_leaves_nothing() {
     let before = fs::read(&old).expect("the fixture");
     let other = SigningKey::from_seed(&[3; 32]);
     let adopter = Adopter { server_id: server_id(), key: &other, now: Timestamp::from_unix_ms(0) };
-    assert!(matches!(adopter.in_place(&old), Err(AdoptError::OtherKey { .. })));
+    assert!(matches!(adopter.in_place(&lock_of(&old)), Err(AdoptError::OtherKey { .. })));
     assert_eq!(fs::read(&old).expect("the old file"), before);
-    assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 1);
+    assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 2, "it and its lock");
 }
 
 #[test]
@@ -130,10 +134,11 @@ fn a_file_that_somebody_has_open_is_not_replaced() {
     fs::copy(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/reference-edited.db"), &old).expect("a fixture");
     let reader = ReferenceSource::open(&old, Hold::Shared).expect("somebody who has it open");
     let adopter = Adopter { server_id: server_id(), key: &key(), now: Timestamp::from_unix_ms(0) };
-    let refused = adopter.in_place(&old).expect_err("it is in use").to_string();
+    let lock = lock_of(&old);
+    let refused = adopter.in_place(&lock).expect_err("it is in use").to_string();
     assert!(refused.contains("another program has it open"), "{refused}");
     drop(reader);
-    let (_, kept) = adopter.in_place(&old).expect("nobody has it open any more");
+    let (_, kept) = adopter.in_place(&lock).expect("nobody has it open any more");
     assert!(kept.ends_with("old.db.before-adoption") && kept.exists());
     Database::open(&old, Access::ReadOnly).expect("the new database in its place");
 }
@@ -143,6 +148,6 @@ fn a_file_that_is_there_is_not_written_over() {
     let adopted = Adopted::new("clean-500");
     let again = Adopter { server_id: server_id(), key: &key(), now: Timestamp::from_unix_ms(0) };
     let target = adopted.folder.path().join("new.db");
-    let refused = again.into_new(&adopted.folder.path().join("old.db"), &target);
+    let refused = again.into_new(&adopted.folder.path().join("old.db"), &lock_of(&target));
     assert!(matches!(refused, Err(AdoptError::Exists(path)) if path == target));
 }

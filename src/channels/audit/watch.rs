@@ -64,7 +64,7 @@ mod tests {
     fn no_part_begins_after_the_stop() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("messages.db");
-        drop(WriteStore::open(&path).expect("a database"));
+        drop(WriteStore::at(&path));
         let as_is = AsIs::prepare(&path).expect("a file");
         let watch = AuditWatch::default();
         let parts = || [contents(&as_is, ChainIndex(0), &watch), search_index(&as_is, &watch), file(&as_is, &watch)];

@@ -34,6 +34,9 @@ const SWEEP_INTERVAL: Duration = Duration::from_secs(10);
 /// How often it is tried whether writing is possible again.
 const PROBE_INTERVAL: Duration = Duration::from_secs(1);
 
+/// How often it is looked whether the database's files have their names, while nothing is written.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+
 /// How often it is said that the write-ahead log is too big.
 const WARN_INTERVAL: Duration = Duration::from_mins(1);
 
@@ -62,6 +65,8 @@ pub(super) struct Work<O> {
     /// Up to when, by the clock that nobody sets, creates have grown older.
     aged_to: Duration,
     warn_due: Instant,
+    /// When to look again whether the database's files have their names; each commit looks, too.
+    look_due: Instant,
 }
 
 impl<O> Work<O> {
@@ -79,8 +84,21 @@ impl<O> Work<O> {
         let now = Instant::now();
         // A kill may have left deleted texts in the write-ahead log, and old requests.
         let aged_to = options.clock.running();
-        let (wipe_due, sweep_due, warn_due) = (Some(now), now, now);
-        Ok(Self { store, options, tip, ids, outlet, state, wipe_due, unswept: 0, sweep_due, aged_to, warn_due })
+        let (wipe_due, sweep_due, warn_due, look_due) = (Some(now), now, now, now);
+        Ok(Self {
+            store,
+            options,
+            tip,
+            ids,
+            outlet,
+            state,
+            wipe_due,
+            unswept: 0,
+            sweep_due,
+            aged_to,
+            warn_due,
+            look_due,
+        })
     }
 
     /// Works until all senders of commands are gone, or until storage fails.
@@ -151,17 +169,13 @@ impl<O> Work<O> {
     /// Waits for a command, at most until something is due.
     fn wait<R>(&self, runtime: &tokio::runtime::Handle, pending: &mut PendingCommands<R>) -> Waited<R> {
         let probe = self.is_unavailable().then(|| Instant::now() + PROBE_INTERVAL);
-        let received = match probe.into_iter().chain(self.wipe_due).min() {
-            None => pending.blocking_recv(),
-            Some(due) => {
-                let wait = due.saturating_duration_since(Instant::now());
-                match runtime.block_on(async { tokio::time::timeout(wait, pending.recv()).await }) {
-                    Ok(received) => received,
-                    Err(_) => return Waited::Due,
-                }
-            }
-        };
-        received.map_or(Waited::Closed, |command| Waited::Command(Box::new(command)))
+        let due = probe.into_iter().chain(self.wipe_due).fold(self.look_due, Instant::min);
+        let wait = due.saturating_duration_since(Instant::now());
+        match runtime.block_on(async { tokio::time::timeout(wait, pending.recv()).await }) {
+            Ok(Some(command)) => Waited::Command(Box::new(command)),
+            Ok(None) => Waited::Closed,
+            Err(_) => Waited::Due,
+        }
     }
 
     /// Carries out a batch. Returns whether the writer can go on.
@@ -294,13 +308,19 @@ impl<O> Work<O> {
         match self.do_chores() {
             // What is in the way now is tried again; no command waits for it.
             Ok(()) => true,
-            Err(error) if error.is_passing() && !self.is_unavailable() => self.store.rollback().is_ok(),
+            Err(error) if error.is_passing() && !error.is_displaced() && !self.is_unavailable() => {
+                self.store.rollback().is_ok()
+            }
             Err(error) => self.give_up(&error),
         }
     }
 
     fn do_chores(&mut self) -> Result<(), StorageError> {
         let now = Instant::now();
+        if self.look_due <= now {
+            self.look_due = now + LOOK_INTERVAL;
+            self.store.check_in_place()?;
+        }
         if self.is_unavailable() {
             self.store.probe(self.options.clock.now())?;
             self.set_state(WriterState::Ready);

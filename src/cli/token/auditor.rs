@@ -1,13 +1,14 @@
 //! `coms token auditor`: who may read the full log chain without being a member.
 
 use std::io::{self, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use serde_json::json;
 
 use crate::channels::{auditor_token_hash, new_auditor_token};
+use crate::cli::database_argument::explain;
 use crate::cli::json::json_line;
 use crate::cli::{CliError, Exit, Globals, SettingsArgs, printable};
 use crate::config::DatabaseConfig;
@@ -61,8 +62,7 @@ impl Auditor {
         let now = Clock::system().now();
         match self.action {
             Action::Add { name, days, settings } => {
-                // A server may be running on it: one small change beside it is all that is made.
-                let store = WriteStore::open(&database(&settings, globals)?)?;
+                let store = beside(&database(&settings, globals)?)?;
                 add(&store, name, days, now, globals)
             }
             Action::List { json, settings } => {
@@ -70,7 +70,7 @@ impl Auditor {
                 list(&Database::open(&path, Access::ReadOnly)?, json, now)
             }
             Action::Revoke { name, settings } => {
-                let store = WriteStore::open(&database(&settings, globals)?)?;
+                let store = beside(&database(&settings, globals)?)?;
                 revoke(&store, &name, now, globals)
             }
         }
@@ -85,6 +85,11 @@ fn database(settings: &SettingsArgs, globals: &Globals) -> Result<PathBuf, CliEr
             .hint("`coms serve` makes it; DB_PATH says where it is"));
     }
     Ok(path)
+}
+
+/// A server may be running on it: one small change beside it is all that is made.
+fn beside(database: &Path) -> Result<WriteStore, CliError> {
+    WriteStore::beside(database).map_err(explain)
 }
 
 fn add(

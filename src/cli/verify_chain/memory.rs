@@ -4,7 +4,7 @@
 //! written anew, so a file that is damaged, foreign, or in others' hands is an error and never an empty memory.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -16,7 +16,7 @@ use crate::cli::input_file::open_without_waiting;
 use crate::ids::ServerId;
 use crate::logchain::{EntryHash, SignedHead};
 use crate::private_file;
-use crate::staged_file::{Existing, StagedFile, beside};
+use crate::staged_file::{Existing, StagedFile, beside, create_directories, folder_of};
 use crate::time::Timestamp;
 
 /// Tells the file from any other.
@@ -136,12 +136,9 @@ impl Memory {
 
     /// The directory of the file, made if it is missing.
     pub(super) fn folder(&self) -> Result<PathBuf, CliError> {
-        let folder = match self.path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
-            _ => PathBuf::from("."),
-        };
-        fs::create_dir_all(&folder).map_err(|error| self.cannot_write(&error))?;
-        Ok(folder)
+        let folder = folder_of(&self.path);
+        create_directories(folder).map_err(|error| self.cannot_write(&error))?;
+        Ok(folder.to_owned())
     }
 
     fn cannot_write(&self, error: &io::Error) -> CliError {
@@ -222,6 +219,8 @@ fn check_owner(_: &Path, _: &File) -> Result<(), CliError> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn head(length: u64) -> Remembered {

@@ -22,7 +22,7 @@ impl Corpus {
     fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("messages.db");
-        let store = WriteStore::open(&path).expect("a new database");
+        let store = WriteStore::at(&path);
         for (position, id) in ["general", "news"].into_iter().enumerate() {
             let channel =
                 NewChannel { id, kind: "text", is_read_only: false, position: i64::try_from(position).unwrap() };
