@@ -5,11 +5,14 @@ use std::time::Duration;
 use coms::central::{self, CentralState, Heartbeat, HeartbeatOutcome, Sandbox, SandboxOptions, TokenVerifier};
 use coms::ids::ServerId;
 use coms::secret::Secret;
-use coms::time::Clock;
+use coms::time::{Clock, Timestamp};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+
+use crate::support::server::{TestServer, clock_at, forward};
+use crate::support::{in_time, person};
 
 const SERVER: &str = "ca0f4d71-1d90-4fb3-9a8e-1cde09a6d95e";
 const USER: &str = "49c07341-06c0-4eb9-8059-e5a0a3729cb6";
@@ -108,7 +111,7 @@ async fn a_heartbeat_says_what_central_said() {
     assert_eq!(*sandbox.heartbeats().borrow(), 1);
     assert_eq!(heartbeat(&sandbox.url(), "bad").beat().await, HeartbeatOutcome::InvalidKey);
     sandbox.set_available(false);
-    assert_eq!(heartbeat(&sandbox.url(), "good").beat().await, HeartbeatOutcome::UnexpectedStatus(503));
+    assert_eq!(heartbeat(&sandbox.url(), "good").beat().await, HeartbeatOutcome::Unavailable(503));
     sandbox.set_available(true);
     sandbox.suspend(&server_id());
     assert_eq!(heartbeat(&sandbox.url(), "good").beat().await, HeartbeatOutcome::Suspended);
@@ -172,18 +175,126 @@ async fn an_answer_without_end_is_no_success_and_is_not_read_to_it() {
 #[tokio::test]
 async fn the_api_key_is_not_carried_along_a_redirect() {
     let sandbox = sandbox().await;
-    let listener = loopback().await;
-    let elsewhere = listener.local_addr().expect("an address");
     let location = format!("{}/api/v1/servers/{SERVER}/heartbeat", sandbox.url());
-    tokio::spawn(async move {
-        let (mut stream, _) = listener.accept().await.expect("a connection");
-        read_head(&mut stream).await;
-        let answer = format!("HTTP/1.1 307 Temporary Redirect\r\nlocation: {location}\r\ncontent-length: 0\r\n\r\n");
-        stream.write_all(answer.as_bytes()).await.expect("a reader");
-    });
-    let outcome = heartbeat(&format!("http://{elsewhere}"), "good").beat().await;
-    assert_eq!(outcome, HeartbeatOutcome::UnexpectedStatus(307));
+    let central = Answers::with(&format!("307 Temporary Redirect\r\nlocation: {location}"), "").await;
+    let outcome = heartbeat(&central.url, "good").beat().await;
+    assert_eq!(outcome, HeartbeatOutcome::WrongUrl { status: 307, points_to: Some(location.into()) });
     assert_eq!(*sandbox.heartbeats().borrow(), 0);
+}
+
+#[tokio::test]
+async fn only_what_passes_means_that_central_is_away() {
+    let redirect = |location: &str| Some(location.to_owned().into());
+    for (answer, points_to) in [
+        ("301 Moved Permanently\r\nlocation: https://central.example/a?token=x", redirect("https://central.example/a")),
+        ("302 Found\r\nlocation: //user:secret@central.example/", redirect("http://central.example/")),
+        ("308 Permanent Redirect\r\nlocation: http://[\u{9b}2Jx", redirect("http://[\u{9b}2Jx")),
+        ("303 See Other", None),
+        ("200\r\nlocation: https://central.example/", None),
+        ("204 No Content", None),
+        ("400 Bad Request", None),
+        ("404 Not Found\r\nlocation: https://central.example/", None),
+        ("405 Method Not Allowed", None),
+        ("413 Content Too Large\r\nretry-after: 100", None),
+        ("451 Unavailable", None),
+        ("429 Too Many Requests", None),
+        ("500 Internal Server Error", None),
+        ("503 Service Unavailable\r\nlocation: https://central.example/", None),
+        ("599 Something Else", None),
+    ] {
+        let central = Answers::with(answer, "").await;
+        let status: u16 = answer[..3].parse().expect("a status");
+        let outcome = heartbeat(&central.url, "good").beat().await;
+        let due = match status {
+            200 => HeartbeatOutcome::Accepted,
+            429 | 500.. => HeartbeatOutcome::Unavailable(status),
+            _ => HeartbeatOutcome::WrongUrl { status, points_to },
+        };
+        assert_eq!((outcome.is_away(), &outcome), (matches!(status, 429 | 500..), &due), "{answer}");
+        assert!(!outcome.to_string().contains('\u{9b}'), "{outcome}");
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_wrong_central_url_is_said_at_start_with_where_it_points_to() {
+    use crate::support::process::Site;
+    let mut site = Site::new().await;
+    let central = Answers::with("301 Moved Permanently\r\nlocation: https://central.example/x", "").await;
+    site.set("CENTRAL_URL", &central.url);
+    let mut server = site.serve().await;
+    let log = server.logged("CENTRAL_URL is wrong").await;
+    assert!(log.contains("https://central.example/x") && log.contains("ERROR"), "{log}");
+}
+
+#[tokio::test]
+async fn a_wrong_central_url_keeps_no_session_alive() {
+    let clock = clock_at(1_795_477_188_631);
+    let lifetime = Duration::from_millis(300);
+    for answer in ["301 Moved Permanently\r\nlocation: https://central.example/", "404 Not Found"] {
+        let central = Answers::with(answer, "").await;
+        let setup = TestServer::setup().hold_clock(&clock).token_lifetime(lifetime).set("CENTRAL_URL", &central.url);
+        let server = setup.start().await;
+        server.central_is(|state| state.last_outcome.is_some()).await;
+        let mut ada = server.connect(person(1)).await;
+        forward(&clock, lifetime);
+        let end = in_time("the end of the session", ada.end()).await;
+        assert_eq!(end.map(|(code, _)| code), Some(4001), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn central_is_left_alone_as_long_as_it_asks() {
+    let mut central = Answers::with("503 Busy\r\nretry-after: 4", "").await;
+    let beating = tokio::spawn(heartbeat(&central.url, "good").run());
+    let first = central.next().await;
+    let second = central.next().await;
+    assert!(second - first >= Duration::from_secs(4), "{:?}", second - first);
+    beating.abort();
+
+    let until = Clock::system().now().plus(Duration::from_secs(6));
+    let mut central = Answers::with(&format!("503 Busy\r\nretry-after: {}", http_date(until)), "").await;
+    let beating = tokio::spawn(heartbeat(&central.url, "good").run());
+    central.next().await;
+    central.next().await;
+    // A date has whole seconds.
+    assert!(Clock::system().now().plus(Duration::from_secs(1)) >= until);
+    beating.abort();
+}
+
+fn http_date(at: Timestamp) -> String {
+    httpdate::fmt_http_date(std::time::UNIX_EPOCH + Duration::from_millis(at.unix_ms()))
+}
+
+/// A Central that answers every request in the same way.
+struct Answers {
+    url: String,
+    requests: tokio::sync::mpsc::UnboundedReceiver<tokio::time::Instant>,
+}
+
+impl Answers {
+    /// With the status line and headers `head`, and `body`.
+    async fn with(head: &str, body: &'static str) -> Self {
+        let listener = loopback().await;
+        let url = format!("http://{}", listener.local_addr().expect("an address"));
+        let head = format!("HTTP/1.1 {head}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", body.len());
+        let (sender, requests) = tokio::sync::mpsc::unbounded_channel();
+        tokio::spawn(async move {
+            loop {
+                let (mut stream, _) = listener.accept().await.expect("a connection");
+                read_head(&mut stream).await;
+                sender.send(tokio::time::Instant::now()).ok();
+                stream.write_all(head.as_bytes()).await.expect("a reader");
+                stream.write_all(body.as_bytes()).await.expect("a reader");
+            }
+        });
+        Self { url, requests }
+    }
+
+    /// When the next request came.
+    async fn next(&mut self) -> tokio::time::Instant {
+        tokio::time::timeout(DEADLINE, self.requests.recv()).await.expect("in time").expect("a Central that runs")
+    }
 }
 
 /// The proxy that an environment names is for what it can't read.

@@ -5,11 +5,11 @@
 use std::time::Duration;
 
 use reqwest::header::CONTENT_TYPE;
-use reqwest::{Client, StatusCode};
+use reqwest::{Client, Response, StatusCode};
 use tokio::sync::watch;
 use url::Url;
 
-use super::http::{self, bounded_body};
+use super::http::{self, MAX_RETRY_AFTER, bounded_body};
 use super::route;
 use super::state::{CentralState, HeartbeatOutcome};
 use crate::ids::ServerId;
@@ -21,6 +21,9 @@ const INTERVAL: Duration = Duration::from_mins(1);
 
 /// The pause after the first failure; it doubles with each further one.
 const FIRST_RETRY: Duration = Duration::from_secs(2);
+
+/// How much a pause may differ, as a share of it.
+const MAX_JITTER: f64 = 0.05;
 
 /// Why no heartbeat can be sent at all.
 #[derive(Debug, thiserror::Error)]
@@ -60,15 +63,20 @@ impl Heartbeat {
     pub async fn run(self) {
         let mut failures = 0;
         loop {
-            let outcome = self.beat().await;
-            failures = if outcome == HeartbeatOutcome::Accepted { 0 } else { failures + 1 };
-            self.publish(outcome);
-            tokio::time::sleep(jittered(pause_after(failures), random())).await;
+            let answer = self.send().await;
+            failures = if answer.outcome == HeartbeatOutcome::Accepted { 0 } else { failures + 1 };
+            let pause = pause(failures, answer.least_pause, random());
+            self.publish(answer.outcome);
+            tokio::time::sleep(pause).await;
         }
     }
 
     /// Sends one heartbeat and says what came of it.
     pub async fn beat(&self) -> HeartbeatOutcome {
+        self.send().await.outcome
+    }
+
+    async fn send(&self) -> Answer {
         let sent = self
             .client
             .post(self.url.clone())
@@ -79,9 +87,10 @@ impl Heartbeat {
             .await;
         let response = match sent {
             Ok(response) => response,
-            Err(error) => return HeartbeatOutcome::Unreachable(in_words(&error.without_url())),
+            Err(error) => return HeartbeatOutcome::Unreachable(in_words(&error.without_url())).into(),
         };
-        match response.status() {
+        let least_pause = self.least_pause(&response);
+        let outcome = match response.status() {
             // The answer says nothing more, but one that never ends is no success.
             StatusCode::OK => match bounded_body(response).await {
                 Ok(_) => HeartbeatOutcome::Accepted,
@@ -89,8 +98,24 @@ impl Heartbeat {
             },
             StatusCode::UNAUTHORIZED => HeartbeatOutcome::InvalidKey,
             StatusCode::FORBIDDEN => HeartbeatOutcome::Suspended,
-            status => HeartbeatOutcome::UnexpectedStatus(status.as_u16()),
+            status if http::is_passing(status) => HeartbeatOutcome::Unavailable(status.as_u16()),
+            status => HeartbeatOutcome::WrongUrl {
+                status: status.as_u16(),
+                points_to: http::redirect_target(&response).filter(|_| status.is_redirection()),
+            },
+        };
+        Answer { outcome, least_pause }
+    }
+
+    /// How long Central is to be left alone after this answer.
+    fn least_pause(&self, response: &Response) -> Duration {
+        let status = response.status();
+        if !http::is_passing(status) {
+            return Duration::ZERO;
         }
+        let asked = http::retry_after(response.headers(), self.clock.now()).unwrap_or_default().min(MAX_RETRY_AFTER);
+        // Whoever is asked too often gets no more requests than when all is well.
+        if status == StatusCode::TOO_MANY_REQUESTS { asked.max(INTERVAL) } else { asked }
     }
 
     fn publish(&self, outcome: HeartbeatOutcome) {
@@ -120,9 +145,34 @@ fn log_change(outcome: &HeartbeatOutcome) {
         HeartbeatOutcome::Suspended => {
             tracing::error!("central refuses the heartbeat (403): this server is suspended or terminated");
         }
-        HeartbeatOutcome::UnexpectedStatus(status) => tracing::warn!(status, "central fails to take the heartbeat"),
+        HeartbeatOutcome::Unavailable(status) => tracing::warn!(status, "central can't take the heartbeat now"),
+        HeartbeatOutcome::WrongUrl { status, points_to: Some(points_to) } => tracing::error!(
+            status, %points_to,
+            "CENTRAL_URL is wrong: it redirects, which is not followed; set it to where Central is"
+        ),
+        HeartbeatOutcome::WrongUrl { status, points_to: None } => tracing::error!(
+            status,
+            "CENTRAL_URL or SERVER_ID is wrong: no Central that knows this server answers there"
+        ),
         HeartbeatOutcome::Unreachable(reason) => tracing::warn!(reason, "central can't be reached"),
     }
+}
+
+/// What came of a heartbeat, and how long to wait at least before the next.
+struct Answer {
+    outcome: HeartbeatOutcome,
+    least_pause: Duration,
+}
+
+impl From<HeartbeatOutcome> for Answer {
+    fn from(outcome: HeartbeatOutcome) -> Self {
+        Self { outcome, least_pause: Duration::ZERO }
+    }
+}
+
+/// How long to wait after this many failures in a row, and at least `least`.
+fn pause(failures: u32, least: Duration, random: u32) -> Duration {
+    jittered(pause_after(failures), random).max(least.mul_f64(1.0 + MAX_JITTER * share(random)))
 }
 
 /// How long to wait after this many failures in a row.
@@ -133,10 +183,13 @@ fn pause_after(failures: u32) -> Duration {
     }
 }
 
-/// `pause`, up to five per cent longer or shorter, so that servers that started together do not call together for ever.
+/// `pause`, up to [`MAX_JITTER`] longer or shorter, so that servers that started together do not call together for ever.
 fn jittered(pause: Duration, random: u32) -> Duration {
-    let share = f64::from(random) / f64::from(u32::MAX);
-    pause.mul_f64(0.95 + 0.1 * share)
+    pause.mul_f64(1.0 - MAX_JITTER + 2.0 * MAX_JITTER * share(random))
+}
+
+fn share(random: u32) -> f64 {
+    f64::from(random) / f64::from(u32::MAX)
 }
 
 /// A failing source of randomness costs the jitter, not the heartbeat.
@@ -171,6 +224,13 @@ mod tests {
     fn jitter_is_a_few_per_cent() {
         assert_eq!(jittered(INTERVAL, 0), Duration::from_secs(57));
         assert_eq!(jittered(INTERVAL, u32::MAX), Duration::from_secs(63));
+    }
+
+    #[test]
+    fn central_is_left_alone_as_long_as_it_asks() {
+        let seconds = |failures, least, random| pause(failures, Duration::from_secs(least), random).as_secs_f64();
+        assert!((seconds(1, 40, 0) - 40.0).abs() < 0.001 && (seconds(1, 40, u32::MAX) - 42.0).abs() < 0.001);
+        assert!((seconds(6, 1, 0) - 57.0).abs() < 0.001, "a shorter time than the usual pause changes nothing");
     }
 
     #[test]

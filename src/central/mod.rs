@@ -9,7 +9,7 @@ mod state;
 mod token;
 
 pub use heartbeat::{Heartbeat, HeartbeatError};
-pub use http::{AnswerError, client, install_tls};
+pub use http::{AnswerError, MAX_RETRY_AFTER, client, install_tls, retry_after};
 pub use join::{JoinError, JoinedUser, join};
 pub use sandbox::{Sandbox, SandboxError, SandboxOptions};
 pub use state::{CentralState, EXPIRY_GRACE, HeartbeatOutcome, Outage};

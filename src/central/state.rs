@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::printable::Untrusted;
 use crate::time::Timestamp;
 
 /// How long a session that outlived its token during an outage goes on once Central is back (PROTOCOL.md section 2): the
@@ -18,16 +19,24 @@ pub enum HeartbeatOutcome {
     InvalidKey,
     /// 403: the server is suspended or terminated.
     Suspended,
-    /// Any other status.
-    UnexpectedStatus(u16),
+    /// 5xx or 429: Central, or a proxy before it, can't answer now.
+    Unavailable(u16),
+    /// A redirect, 404 or any other status: `CENTRAL_URL` is not Central's, or Central does not know the server's id.
+    WrongUrl {
+        /// The status.
+        status: u16,
+        /// Where a redirect points to.
+        points_to: Option<Untrusted>,
+    },
     /// No answer, or none that could be read; the reason in words, without the URL.
     Unreachable(String),
 }
 
 impl HeartbeatOutcome {
-    /// Whether Central works: it answered, be it to refuse. People get tokens from it then, so that sessions may end.
-    pub fn is_reachable(&self) -> bool {
-        matches!(self, Self::Accepted | Self::InvalidKey | Self::Suspended)
+    /// Whether Central is away, so that nobody can get a token and no session may end (PROTOCOL.md section 6). A wrong
+    /// `CENTRAL_URL` says nothing of the kind.
+    pub fn is_away(&self) -> bool {
+        matches!(self, Self::Unavailable(_) | Self::Unreachable(_))
     }
 }
 
@@ -37,7 +46,16 @@ impl fmt::Display for HeartbeatOutcome {
             Self::Accepted => f.write_str("accepted"),
             Self::InvalidKey => f.write_str("the API key is invalid or revoked"),
             Self::Suspended => f.write_str("the server is suspended or terminated"),
-            Self::UnexpectedStatus(status) => write!(f, "unexpected status: {status}"),
+            Self::Unavailable(status) => write!(f, "it can't answer now (status {status})"),
+            Self::WrongUrl { status, points_to: Some(target) } => {
+                write!(f, "CENTRAL_URL is wrong: it redirects (status {status}) to {target}")
+            }
+            Self::WrongUrl { status, points_to: None } => {
+                write!(
+                    f,
+                    "CENTRAL_URL or SERVER_ID is wrong: no Central that knows this server answers with status {status}"
+                )
+            }
             Self::Unreachable(reason) => write!(f, "unreachable: {reason}"),
         }
     }
@@ -82,10 +100,10 @@ impl CentralState {
 
     /// This state after a heartbeat at `now`.
     pub(super) fn after(&self, outcome: HeartbeatOutcome, now: Timestamp) -> Self {
-        let outage = if outcome.is_reachable() {
-            self.outage.map(|outage| Outage { until: outage.until.or(Some(now)), ..outage })
-        } else {
+        let outage = if outcome.is_away() {
             Some(Outage { from: self.outage_at(now), until: None })
+        } else {
+            self.outage.map(|outage| Outage { until: outage.until.or(Some(now)), ..outage })
         };
         Self { outage, last_outcome: Some(outcome) }
     }
@@ -102,7 +120,7 @@ impl CentralState {
 
 #[cfg(test)]
 mod tests {
-    use HeartbeatOutcome::{Accepted, InvalidKey, Suspended};
+    use HeartbeatOutcome::{Accepted, InvalidKey, Suspended, WrongUrl};
 
     use super::*;
 
@@ -113,7 +131,7 @@ mod tests {
     /// The state after these heartbeats: the minute and whether Central was there.
     fn after(beats: &[(u64, bool)]) -> CentralState {
         beats.iter().fold(CentralState::default(), |state, &(minute, there)| {
-            let outcome = if there { Accepted } else { HeartbeatOutcome::UnexpectedStatus(502) };
+            let outcome = if there { Accepted } else { HeartbeatOutcome::Unavailable(502) };
             state.after(outcome, at(minute))
         })
     }
@@ -143,9 +161,12 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_is_an_answer() {
-        for outcome in [InvalidKey, Suspended] {
-            assert!(CentralState::default().after(outcome, at(1)).is_reachable());
+    fn a_refusal_and_a_wrong_url_end_no_outage_late_and_begin_none() {
+        let redirect = WrongUrl { status: 308, points_to: Some("https://central.example/".into()) };
+        for outcome in [InvalidKey, Suspended, redirect, WrongUrl { status: 404, points_to: None }] {
+            assert!(CentralState::default().after(outcome.clone(), at(1)).is_reachable());
+            let back = after(&[(1, false)]).after(outcome, at(2));
+            assert_eq!(back.session_end(at(1)), Some(at(7)));
         }
         assert!(!after(&[(1, false)]).is_reachable());
     }

@@ -217,7 +217,7 @@ settings! {
          secret.";
 
     CENTRAL_URL: Kind::Url, Is("http://localhost:8080"), Central,
-        "Where Central is; the heartbeat goes there.";
+        "Where Central itself is: the heartbeat goes there, and follows no redirect.";
     CENTRAL_API_KEY: Kind::ApiKey, Required, Central,
         "What the server shows Central to prove that it is itself.", secret();
     CENTRAL_PUBLIC_KEY: Kind::PublicKeys, Required, Central,

@@ -132,7 +132,8 @@ impl TestServer {
         self.central_is(CentralState::is_reachable).await;
     }
 
-    async fn central_is(&self, wanted: impl FnMut(&CentralState) -> bool) {
+    /// Waits until that is what the server knows of Central.
+    pub(crate) async fn central_is(&self, wanted: impl FnMut(&CentralState) -> bool) {
         let mut central = self.central.clone().expect("it runs");
         in_time("a heartbeat", central.wait_for(wanted)).await.expect("a heartbeat that runs");
     }

@@ -52,6 +52,16 @@ enum DialError {
     Open(#[from] OpenError),
 }
 
+impl DialError {
+    /// How long Central asks not to be asked again.
+    fn retry_after(&self) -> Duration {
+        match self {
+            Self::Join(error) => error.retry_after().unwrap_or_default(),
+            Self::Open(_) => Duration::ZERO,
+        }
+    }
+}
+
 impl Dialer {
     /// Connects; with a new token, where one can be had, if the server refuses the one at hand.
     async fn connect(&mut self) -> Result<Connection, DialError> {
@@ -87,6 +97,7 @@ impl Session {
         let mut failures = 0;
         let mut was_connected = false;
         loop {
+            let mut asked = Duration::ZERO;
             let connected = tokio::select! {
                 connected = self.dialer.connect() => connected,
                 left = self.talk.until_left() => return left,
@@ -107,10 +118,11 @@ impl Session {
                         self.talk.conversation.note(format!("{error}; trying again"));
                     }
                     failures += 1;
+                    asked = error.retry_after();
                 }
             }
             tokio::select! {
-                () = sleep(pause(failures)) => {}
+                () = sleep(pause(failures).max(asked)) => {}
                 left = self.talk.until_left() => return left,
             }
         }
@@ -331,7 +343,11 @@ impl Renewal {
                 let joined = joining.await;
                 self.joining = None;
                 match joined {
-                    Ok(result) => return result,
+                    Ok(result) => {
+                        let asked = result.as_ref().err().and_then(JoinError::retry_after).unwrap_or_default();
+                        self.due = self.due.map(|due| due.max(Instant::now() + asked));
+                        return result;
+                    }
                     // The task panicked: as if Central had not answered.
                     Err(_) => continue,
                 }

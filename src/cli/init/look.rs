@@ -13,7 +13,7 @@ pub(super) fn at_central(config: &ServerConfig, globals: &Globals) -> Result<(),
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     match runtime.block_on(heartbeat.beat()) {
         HeartbeatOutcome::Accepted => globals.say("Central knows this server and takes its key"),
-        outcome if outcome.is_reachable() => {
+        outcome @ (HeartbeatOutcome::InvalidKey | HeartbeatOutcome::Suspended) => {
             globals.warn(format!("Central is there and does not take this server: {outcome}"));
         }
         outcome => globals.warn(format!("Central does not answer as it should: {outcome}")),
