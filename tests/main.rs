@@ -34,6 +34,8 @@ mod in_place;
 mod kill;
 mod layers;
 #[cfg(target_os = "linux")]
+mod liveness;
+#[cfg(target_os = "linux")]
 mod locks;
 mod log_chain;
 #[cfg(target_os = "linux")]

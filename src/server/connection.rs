@@ -3,48 +3,46 @@
 //! It never waits for one thing alone: while a request is carried out it goes on sending. What it is behind with is bounded
 //! by the hub's log and by not reading on: a client that does not read its answers is not read either.
 
-use std::collections::VecDeque;
 use std::future::pending;
-use std::io::{self, ErrorKind, IoSlice};
+use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use bytes::{Buf as _, Bytes};
+use bytes::Bytes;
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, recv, sockopt};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, Interest};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
 use super::attendance::Attendance;
+use super::close_code::CloseCode;
+use super::control_limit::ControlLimit;
 use super::ephemeral::Position;
-use super::frame::{CloseCode, Decoder, Incoming, write_close, write_ping, write_pong, write_text};
-use super::frame_log::{FellBehind, Piece};
+use super::frame::{Decoder, Incoming, write_close, write_ping, write_pong, write_text};
+use super::frame_log::FellBehind;
 use super::hub::Joined;
+use super::liveness::{Liveness, Verdict};
 use super::outbox::Outbox;
+use super::send_queue::SendQueue;
 use super::session::{Session, Turn};
 use super::shared::{Place, Shared};
 use crate::central::Claims;
-use crate::ids::ChainIndex;
 use crate::protocol::{Hello, Reason, frame_text};
 
-/// How often the server pings, and after how long a silence it drops a peer (PROTOCOL.md, section 3).
-const PING_INTERVAL: Duration = Duration::from_secs(50);
-const MAX_SILENCE: Duration = Duration::from_mins(1);
-
-/// How long a closing handshake may take; one that was too slow for events is given time to read why.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
-const SLOW_CLOSE_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// How much is read at a time, and how many pieces are written in one go (Linux takes up to 1024).
+/// How much is read at a time.
 const READ_BYTES: usize = 16 * 1024;
-const MAX_PIECES: usize = 64;
 
 /// Why a connection ends.
+#[derive(Debug)]
 enum Ending {
     /// The peer is gone, or must be taken for gone: nothing more can be sent.
     Gone,
+    /// The peer has said nothing but that it sends no more.
+    Left,
     /// The server closes, with this code and reason.
     Close(CloseCode, String),
 }
@@ -63,18 +61,15 @@ pub(super) struct Connection {
     decoder: Decoder,
     /// Up to where was taken what the hub has for everyone.
     position: Position,
-    /// Taken and not yet written; the first piece may be partly written.
-    unsent: VecDeque<Piece>,
-    /// How many bytes of answers, which nobody shares, were taken since there was nothing unsent.
-    unsent_answers: usize,
-    /// Whether the first piece is partly written: a frame must be finished before another starts.
-    is_within_piece: bool,
-    /// The last chain entry that was written completely.
-    sent_index: Option<ChainIndex>,
+    send_queue: SendQueue,
     woken: watch::Receiver<()>,
     draining: watch::Receiver<bool>,
-    last_heard: Instant,
-    next_ping: Instant,
+    liveness: Liveness,
+    control_limit: ControlLimit,
+    /// Why the connection is to end, once what it was asked before is answered, or at this time at the latest.
+    ending: Option<(Ending, Instant)>,
+    /// Whether nothing is left for the system to send when the socket is closed.
+    is_over: bool,
     _attendance: Attendance,
     _place: Place,
 }
@@ -97,14 +92,13 @@ impl Connection {
             outbox,
             decoder,
             position,
-            unsent: VecDeque::new(),
-            unsent_answers: 0,
-            is_within_piece: false,
-            sent_index: head.last_index(),
+            send_queue: SendQueue::new(head.last_index()),
             woken,
             draining: shared.draining.subscribe(),
-            last_heard: now,
-            next_ping: now + PING_INTERVAL,
+            liveness: Liveness::new(shared.patience, now),
+            control_limit: ControlLimit::new(now),
+            ending: None,
+            is_over: false,
             shared,
             _attendance: attendance,
             _place: place,
@@ -116,11 +110,16 @@ impl Connection {
             chain_head: head.last_index(),
             chain_head_hash: head.last_index().map(|_| BASE64.encode(head.hash.0)),
         });
-        if let Ending::Close(code, reason) = connection.talk().await {
-            let patience = if code == CloseCode::TooSlow { SLOW_CLOSE_TIMEOUT } else { CLOSE_TIMEOUT };
-            // Whoever does not take its leave in time is gone all the same.
-            timeout(patience, connection.close(code, &reason)).await.ok();
-        }
+        let patience = connection.shared.patience;
+        connection.is_over = match connection.talk().await {
+            Ending::Gone => false,
+            Ending::Left => connection.stream.shutdown().await.is_ok(),
+            Ending::Close(code, reason) => {
+                let limit = if code == CloseCode::TooSlow { patience.slow_closing } else { patience.closing };
+                // Whoever does not take its leave in time is gone all the same.
+                timeout(limit, connection.close(code, &reason)).await.is_ok_and(|closed| closed.is_ok())
+            }
+        };
     }
 
     fn greet(&self, hello: &Hello) {
@@ -133,12 +132,13 @@ impl Connection {
     /// Reads and writes until there is a reason to end.
     async fn talk(&mut self) -> Ending {
         loop {
-            let step = self.take_requests().and_then(|()| self.flush()).and_then(|()| self.check_clocks());
-            if let Err(ending) = step {
+            if let Err(ending) = self.step() {
                 return ending;
             }
-            if *self.draining.borrow() && self.is_quiet() {
-                return Ending::Close(CloseCode::GoingAway, "server is shutting down".into());
+            if self.ending.as_ref().is_some_and(|(_, latest)| self.is_quiet() || *latest <= Instant::now())
+                && let Some((ending, _)) = self.ending.take()
+            {
+                return ending;
             }
             if let Err(ending) = self.wait().await {
                 return ending;
@@ -146,10 +146,27 @@ impl Connection {
         }
     }
 
+    /// Does what can be done without waiting.
+    fn step(&mut self) -> Result<(), Ending> {
+        self.take_requests();
+        self.flush()?;
+        self.check_clocks()?;
+        if *self.draining.borrow() {
+            let reason = "server is shutting down".into();
+            self.end_with(Ending::Close(CloseCode::GoingAway, reason), self.shared.bounds.drain_timeout);
+        }
+        Ok(())
+    }
+
+    /// Reads no more, and ends once what was read is answered, or after `limit` at the latest.
+    fn end_with(&mut self, ending: Ending, limit: Duration) {
+        self.ending.get_or_insert_with(|| (ending, Instant::now() + limit));
+    }
+
     /// Waits until something can be done.
     async fn wait(&mut self) -> Result<(), Ending> {
         let may_read = self.may_read();
-        let interest = match (may_read, self.unsent.is_empty()) {
+        let interest = match (may_read, self.send_queue.is_empty()) {
             (true, true) => Some(Interest::READABLE),
             (true, false) => Some(Interest::READABLE | Interest::WRITABLE),
             (false, false) => Some(Interest::WRITABLE),
@@ -180,74 +197,88 @@ impl Connection {
 
     /// Whether more requests are taken: not while earlier ones hold things up, nor while answers pile up.
     fn may_read(&self) -> bool {
-        self.session.takes_requests()
+        self.ending.is_none()
+            && self.session.takes_requests()
             && !*self.draining.borrow()
-            && self.unsent_answers + self.outbox.bytes() < self.shared.bounds.max_queue_bytes
+            && self.send_queue.answer_bytes() + self.outbox.bytes() < self.shared.bounds.max_queue_bytes
     }
 
     fn read(&mut self) -> Result<(), Ending> {
         let mut bytes = [0; READ_BYTES];
         match self.stream.try_read(&mut bytes) {
-            Ok(0) => Err(Ending::Gone),
-            Ok(count) => {
-                self.last_heard = Instant::now();
-                self.decoder.push(bytes.get(..count).unwrap_or_default());
-                Ok(())
-            }
-            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(()),
-            Err(_) => Err(Ending::Gone),
+            Ok(0) => self.end_with(Ending::Left, self.shared.patience.answers),
+            Ok(count) => self.received(bytes.get(..count).unwrap_or_default()),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            Err(_) => return Err(Ending::Gone),
         }
+        Ok(())
     }
 
-    /// Takes requests out of what was read, as far as they can be taken on.
-    fn take_requests(&mut self) -> Result<(), Ending> {
+    fn received(&mut self, bytes: &[u8]) {
+        self.liveness.received();
+        self.decoder.push(bytes);
+    }
+
+    /// Takes requests out of what was read, as far as they can be taken on. What ends the connection, ends it after those
+    /// before it.
+    fn take_requests(&mut self) {
         self.session.resume();
         while self.may_read() {
-            let Some(incoming) = self.decoder.next()? else { break };
-            match incoming {
-                Incoming::Text(bytes) => {
-                    let text = std::str::from_utf8(bytes).map_err(|_| CloseCode::NotUtf8)?;
-                    self.session.take(Ok(text));
-                }
-                Incoming::Binary(bytes) => {
-                    self.session.take(std::str::from_utf8(bytes).map_err(|_| Reason::InvalidJson));
-                }
-                Incoming::Ping(payload) => {
-                    let mut frame = Vec::new();
-                    write_pong(&mut frame, payload);
-                    self.outbox.put_unordered(frame);
-                }
-                Incoming::Pong => {}
-                Incoming::Close => return Err(CloseCode::Normal.into()),
+            match self.take_request() {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(ending) => self.end_with(ending, self.shared.patience.answers),
             }
         }
         self.decoder.rest();
-        Ok(())
+    }
+
+    /// Takes one request or control frame; returns whether there was one.
+    fn take_request(&mut self) -> Result<bool, Ending> {
+        let Some(incoming) = self.decoder.next()? else { return Ok(false) };
+        match incoming {
+            Incoming::Text(bytes) => {
+                let text = std::str::from_utf8(bytes).map_err(|_| CloseCode::NotUtf8)?;
+                self.session.take(Ok(text));
+            }
+            Incoming::Binary(bytes) => {
+                self.session.take(std::str::from_utf8(bytes).map_err(|_| Reason::InvalidJson));
+            }
+            Incoming::Ping(payload) => {
+                let mut frame = Vec::new();
+                write_pong(&mut frame, payload);
+                self.outbox.put_unordered(frame);
+                self.count_control_frame()?;
+            }
+            Incoming::Pong => self.count_control_frame()?,
+            Incoming::Close(code) => return Err(CloseCode::Echo(code).into()),
+        }
+        Ok(true)
+    }
+
+    fn count_control_frame(&mut self) -> Result<(), Ending> {
+        let is_allowed = self.control_limit.allows(Instant::now());
+        let too_many = || Ending::Close(CloseCode::Policy, "too many control frames".into());
+        is_allowed.then_some(()).ok_or_else(too_many)
     }
 
     /// Writes all that waits, as far as the peer takes it.
     fn flush(&mut self) -> Result<(), Ending> {
         loop {
-            if self.unsent.is_empty() {
-                self.unsent_answers = 0;
+            if self.send_queue.is_empty() {
+                self.send_queue.rest();
                 self.gather()?;
-                if self.unsent.is_empty() {
-                    self.unsent = VecDeque::new();
+                if self.send_queue.is_empty() {
+                    self.send_queue.rest();
                     return Ok(());
                 }
             }
-            let mut slices = [IoSlice::new(&[]); MAX_PIECES];
-            for (slice, piece) in slices.iter_mut().zip(&self.unsent) {
-                *slice = IoSlice::new(&piece.bytes);
-            }
-            let used = slices.get(..self.unsent.len()).unwrap_or(&slices);
-            let written = match used {
-                [one] => self.stream.try_write(one),
-                many => self.stream.try_write_vectored(many),
-            };
-            match written {
-                Ok(count) => self.written(count),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return self.check_lag(),
+            match self.send_queue.write(&self.stream) {
+                Ok(()) => self.liveness.sent(),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    self.liveness.blocked();
+                    return self.check_lag();
+                }
                 Err(_) => return Err(Ending::Gone),
             }
         }
@@ -261,82 +292,98 @@ impl Connection {
             while !self.position.has_reached(after) {
                 self.take()?;
             }
-            self.unsent_answers += queued.bytes.len();
-            self.unsent.push_back(Piece { bytes: queued.bytes, chain_index: None });
+            self.send_queue.push_answer(queued.bytes);
         }
         // There may be something that is kept from this user, and more behind it.
-        while self.unsent.is_empty() && self.take()? {}
+        while self.send_queue.is_empty() && self.take()? {}
         Ok(())
     }
 
     fn take(&mut self) -> Result<bool, Ending> {
-        let taken = self.shared.hub.take(&mut self.position, self.session.user_id(), &mut self.unsent);
+        let (user, pieces) = (self.session.user_id(), self.send_queue.pieces());
+        let taken = self.shared.hub.take(&mut self.position, user, pieces);
         taken.map_err(|FellBehind| self.too_slow())
-    }
-
-    fn written(&mut self, mut count: usize) {
-        while let Some(piece) = self.unsent.front_mut() {
-            let length = piece.bytes.len();
-            if count < length {
-                piece.bytes.advance(count);
-                self.is_within_piece = self.is_within_piece || count > 0;
-                return;
-            }
-            count -= length;
-            self.is_within_piece = false;
-            self.sent_index = piece.chain_index.or(self.sent_index);
-            self.unsent.pop_front();
-        }
     }
 
     fn check_lag(&self) -> Result<(), Ending> {
         if self.shared.hub.is_behind(self.position) { Err(self.too_slow()) } else { Ok(()) }
     }
 
-    /// The reason names the entry after which the client can resume with `sync`: [`Connection::close`] finishes the piece
-    /// that is being sent.
+    /// The reason names the entry after which the client can resume with `sync`.
     fn too_slow(&self) -> Ending {
-        let unfinished = self.unsent.front().filter(|_| self.is_within_piece);
-        let last = unfinished.and_then(|piece| piece.chain_index).or(self.sent_index);
+        let last = self.send_queue.resume_index();
         let resume = last.map_or_else(|| "resume from the start".to_owned(), |index| format!("resume after {index}"));
         Ending::Close(CloseCode::TooSlow, resume)
     }
 
-    /// Whether nothing is under way.
+    /// Whether nothing is under way. The writer puts an answer into the outbox before it counts the command as answered.
     fn is_quiet(&self) -> bool {
-        self.unsent.is_empty() && self.outbox.bytes() == 0 && self.session.is_quiet()
+        self.session.is_quiet() && self.is_all_sent()
+    }
+
+    fn is_all_sent(&self) -> bool {
+        self.send_queue.is_empty() && self.outbox.is_empty()
     }
 
     /// When the clocks must be looked at next.
     fn due(&self) -> Instant {
-        let session = self.session.next_check();
-        (self.last_heard + MAX_SILENCE).min(self.next_ping).min(session)
+        let due = self.liveness.next_check().min(self.session.next_check());
+        self.ending.as_ref().map_or(due, |(_, latest)| due.min(*latest))
     }
 
     fn check_clocks(&mut self) -> Result<(), Ending> {
         let now = Instant::now();
-        if now >= self.last_heard + MAX_SILENCE {
-            return Err(Ending::Gone);
+        loop {
+            match self.liveness.judge(now, self.may_read(), self.is_all_sent()) {
+                Verdict::Alive => break,
+                Verdict::PingDue => {
+                    let mut frame = Vec::new();
+                    write_ping(&mut frame);
+                    self.outbox.put_unordered(frame);
+                    self.flush()?;
+                }
+                Verdict::Silent if self.read_at_once()? => self.take_requests(),
+                Verdict::Silent => return Err(Ending::Gone),
+                Verdict::Stalled if self.write_at_once()? => self.flush()?,
+                Verdict::Stalled => return Err(self.too_slow()),
+            }
         }
-        if now >= self.next_ping {
-            self.next_ping = now + PING_INTERVAL;
-            let mut frame = Vec::new();
-            write_ping(&mut frame);
-            self.outbox.put_unordered(frame);
-            self.flush()?;
+        if let Turn::Expired = self.session.check(now) {
+            let reason = "session expired".into();
+            self.end_with(Ending::Close(CloseCode::SessionExpired, reason), self.shared.patience.answers);
         }
-        match self.session.check(now) {
-            Turn::GoesOn => Ok(()),
-            Turn::Expired => Err(Ending::Close(CloseCode::SessionExpired, "session expired".into())),
+        Ok(())
+    }
+
+    /// Reads from the socket itself: after a standstill of the process, the runtime may not know yet what came. Returns
+    /// whether there was something.
+    fn read_at_once(&mut self) -> Result<bool, Ending> {
+        let mut bytes = [0; READ_BYTES];
+        match recv(&self.stream, &mut bytes[..], RecvFlags::DONTWAIT) {
+            Ok((0, _)) => Err(Ending::Left),
+            Ok((count, _)) => {
+                self.received(bytes.get(..count).unwrap_or_default());
+                Ok(true)
+            }
+            Err(Errno::AGAIN) => Ok(false),
+            Err(_) => Err(Ending::Gone),
         }
+    }
+
+    /// Writes to the socket itself, in which there may be room of which the runtime is not told yet. Returns whether there
+    /// was any.
+    fn write_at_once(&mut self) -> Result<bool, Ending> {
+        let has_room = self.send_queue.write_at_once(&self.stream).map_err(|_| Ending::Gone)?;
+        if has_room {
+            self.liveness.sent();
+        }
+        Ok(has_room)
     }
 
     /// Finishes the frame that is being sent, sends the close frame, and waits until the peer has taken it.
     async fn close(&mut self, code: CloseCode, reason: &str) -> io::Result<()> {
-        if self.is_within_piece
-            && let Some(piece) = self.unsent.pop_front()
-        {
-            self.stream.write_all(&piece.bytes).await?;
+        if let Some(bytes) = self.send_queue.take_unfinished() {
+            self.stream.write_all(&bytes).await?;
         }
         let mut frame = Vec::new();
         write_close(&mut frame, code, reason);
@@ -346,5 +393,14 @@ impl Connection {
         let mut bytes = [0; 1024];
         while self.stream.read(&mut bytes).await? > 0 {}
         Ok(())
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        if !self.is_over {
+            // Nobody takes what the system still keeps for the peer, and it would keep it for minutes.
+            sockopt::set_socket_linger(&self.stream, Some(Duration::ZERO)).ok();
+        }
     }
 }

@@ -3,6 +3,8 @@
 //! Own code because the fan-out needs it: a server's frames are unmasked, so that one encoded frame, header and all, can be
 //! shared by all connections and written to the stream as it is. The handshake is HTTP's business, see `connect`.
 
+use super::close_code::CloseCode;
+
 /// The most payload that a control frame can have (RFC 6455, section 5.5).
 const MAX_CONTROL_BYTES: usize = 125;
 
@@ -20,19 +22,6 @@ const PONG: u8 = 0xa;
 /// The last frame of a message, no extension bits.
 const FIN: u8 = 0x80;
 
-/// Why a connection is closed, as the close frame's code says it (RFC 6455, section 7.4, and the protocol's own).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum CloseCode {
-    Normal = 1000,
-    GoingAway = 1001,
-    ProtocolError = 1002,
-    NotUtf8 = 1007,
-    Policy = 1008,
-    TooBig = 1009,
-    TooSlow = 1013,
-    SessionExpired = 4001,
-}
-
 /// What a client sent.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Incoming<'a> {
@@ -40,7 +29,8 @@ pub(super) enum Incoming<'a> {
     Binary(&'a [u8]),
     Ping(&'a [u8]),
     Pong,
-    Close,
+    /// With the client's code, 1000 if it gave none.
+    Close(u16),
 }
 
 /// Appends `payload` as one text frame.
@@ -60,7 +50,7 @@ pub(super) fn write_pong(out: &mut Vec<u8>, payload: &[u8]) {
 
 /// Appends a close frame. `reason` must be short: with the code, at most 125 bytes.
 pub(super) fn write_close(out: &mut Vec<u8>, code: CloseCode, reason: &str) {
-    let mut payload = (code as u16).to_be_bytes().to_vec();
+    let mut payload = code.number().to_be_bytes().to_vec();
     payload.extend_from_slice(reason.as_bytes());
     payload.truncate(MAX_CONTROL_BYTES);
     write_frame(out, CLOSE, &payload);
@@ -155,7 +145,7 @@ impl Decoder {
             unmask(payload, header.mask);
             self.start = to;
             if header.opcode == CLOSE {
-                check_close(payload)?;
+                CloseCode::check(payload)?;
             }
             if self.fragmented.is_some() {
                 self.frames += 1;
@@ -186,24 +176,15 @@ impl Decoder {
     }
 }
 
-/// Refuses the payload of a close frame with a code that nobody may send, or a reason that is no text (RFC 6455, sections
-/// 5.5.1 and 7.4; 1012 to 1014 were registered later).
-fn check_close(payload: &[u8]) -> Result<(), CloseCode> {
-    let Some((code, reason)) = payload.split_first_chunk() else {
-        return if payload.is_empty() { Ok(()) } else { Err(CloseCode::ProtocolError) };
-    };
-    if !matches!(u16::from_be_bytes(*code), 1000..=1003 | 1007..=1014 | 3000..=4999) {
-        return Err(CloseCode::ProtocolError);
-    }
-    std::str::from_utf8(reason).map(|_| ()).map_err(|_| CloseCode::NotUtf8)
-}
-
 fn incoming(opcode: u8, payload: &[u8]) -> Incoming<'_> {
     match opcode {
         TEXT => Incoming::Text(payload),
         PING => Incoming::Ping(payload),
         PONG => Incoming::Pong,
-        CLOSE => Incoming::Close,
+        CLOSE => {
+            let code = payload.first_chunk().map_or(CloseCode::NORMAL, |code| u16::from_be_bytes(*code));
+            Incoming::Close(code)
+        }
         // `Header::read` lets no other opcode through.
         _ => Incoming::Binary(payload),
     }
@@ -308,6 +289,18 @@ mod tests {
         assert_eq!(decoder.next(), Ok(Some(Incoming::Ping(b"x"))));
         assert_eq!(decoder.next(), Ok(Some(Incoming::Text(b"hello"))));
         assert_eq!(decoder.next(), Ok(None));
+    }
+
+    #[test]
+    fn a_close_frame_is_answered_with_its_own_code() {
+        for (payload, code) in [(&[][..], 1000), (&[3, 233], 1001), (&[0x0f, 0xa0, b'b', b'y', b'e'], 4000)] {
+            let mut decoder = Decoder::new(100);
+            decoder.push(&masked(FIN | CLOSE, payload));
+            assert_eq!(decoder.next(), Ok(Some(Incoming::Close(code))));
+            let mut answer = Vec::new();
+            write_close(&mut answer, CloseCode::Echo(code), "");
+            assert_eq!(answer, [&[FIN | CLOSE, 2][..], &code.to_be_bytes()].concat());
+        }
     }
 
     #[test]

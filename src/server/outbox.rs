@@ -84,6 +84,11 @@ impl Outbox {
         std::mem::take(&mut queue.frames)
     }
 
+    /// Whether nothing waits.
+    pub(super) fn is_empty(&self) -> bool {
+        self.queue().frames.is_empty()
+    }
+
     /// How many bytes wait, or will wait when the writer has answered.
     pub(super) fn bytes(&self) -> usize {
         self.queue().bytes + self.unanswered_bytes.load(Ordering::Relaxed)

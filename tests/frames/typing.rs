@@ -19,7 +19,7 @@ async fn say(client: &mut Client, t: &str) {
 /// A server on which typing is over soon.
 async fn impatient() -> TestServer {
     let typing = Duration::from_millis(300);
-    TestServer::setup().patience(Patience { typing }).start().await
+    TestServer::setup().patience(Patience { typing, ..Patience::default() }).start().await
 }
 
 #[tokio::test]

@@ -66,9 +66,12 @@ async fn a_frame_that_breaks_the_rules_ends_its_connection_and_no_other() {
         ("length in two bytes", vec![FIN | TEXT, 0x80 | 0x7e, 0, 2, 0, 0, 0, 0, b'{', b'}'], 1002),
         ("goodbye of one byte", masked(FIN | CLOSE, &[3]), 1002),
         ("goodbye that is not UTF-8", masked(FIN | CLOSE, &[3, 232, 0xff]), 1007),
-        ("goodbye with a reason", masked(FIN | CLOSE, &[&4999_u16.to_be_bytes()[..], b"bye"].concat()), 1000),
+        ("goodbye with a reason", masked(FIN | CLOSE, &[&4999_u16.to_be_bytes()[..], b"bye"].concat()), 4999),
         ("pieces without end", [masked(TEXT, b""), masked(CONTINUATION, b"").repeat(70_000)].concat(), 1008),
         ("goodbye", masked(FIN | CLOSE, &1000_u16.to_be_bytes()), 1000),
+        ("goodbye of a page that is left", masked(FIN | CLOSE, &1001_u16.to_be_bytes()), 1001),
+        ("goodbye because of an error", masked(FIN | CLOSE, &1011_u16.to_be_bytes()), 1011),
+        ("goodbye with a code of its own", masked(FIN | CLOSE, &3000_u16.to_be_bytes()), 3000),
         ("goodbye without a word", masked(FIN | CLOSE, b""), 1000),
     ];
     for (what, bytes, code) in cases {
@@ -167,4 +170,20 @@ async fn no_payload_of_any_shape_ends_a_connection_or_stores_anything() {
     assert_eq!((&shown["user_id"], &shown["metadata"]), (&json!(person(1)), &json!("{}")));
     assert!(shown["created_at"].as_str().is_some_and(|time| !time.starts_with("2001")), "{shown}");
     assert_eq!(server.check_chain().messages.len(), 1);
+}
+
+#[tokio::test]
+async fn pings_are_answered_up_to_a_thousand_a_second() {
+    let server = TestServer::start().await;
+    let mut client = RawClient::connect(&server.address(), &server.sudden_token(person(1))).await;
+    client.send(&masked(FIN | PING, b"x").repeat(1000)).await;
+    for _ in 0..1000 {
+        assert_eq!(client.frame().await, Some((FIN | PONG, b"x".to_vec())));
+    }
+    for frame in [masked(FIN | PING, b""), masked(FIN | PONG, b"")] {
+        let mut client = RawClient::connect(&server.address(), &server.sudden_token(person(2))).await;
+        // At least one thousand and one of them come within the same second.
+        client.send(&frame.repeat(20_000)).await;
+        assert_eq!(client.close_code().await, Some(1008));
+    }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::in_time;
 
@@ -147,6 +147,11 @@ impl RawClient {
         in_time("sending", self.stream.write_all(bytes)).await.expect("a reader");
     }
 
+    /// Sends no more, and reads on.
+    pub(crate) async fn finish(&mut self) {
+        self.stream.shutdown().await.expect("a connection");
+    }
+
     /// Sends `bytes` again and again until the server takes no more, at most `most` times; how often they were sent whole.
     pub(crate) async fn flood(&mut self, bytes: &[u8], most: usize) -> usize {
         for sent in 0..most {
@@ -183,7 +188,8 @@ impl RawClient {
         }
     }
 
-    fn take_frame(&mut self) -> Option<(u8, Vec<u8>)> {
+    /// The next frame, if it was read whole.
+    pub(crate) fn take_frame(&mut self) -> Option<(u8, Vec<u8>)> {
         let &[first, second, ref rest @ ..] = self.buffer.as_slice() else { return None };
         assert_eq!(second & 0x80, 0, "a server does not mask");
         let (length, header) = match second {
@@ -195,6 +201,15 @@ impl RawClient {
         let payload = self.buffer.get(header..end)?.to_vec();
         self.buffer.drain(..end);
         Some((first, payload))
+    }
+
+    /// Reads at most so many bytes, and waits; how many it were, none at the end.
+    pub(crate) async fn fill_slowly(&mut self, most: usize, pause: Duration) -> usize {
+        let mut bytes = vec![0; most];
+        let count = in_time("bytes", self.stream.read(&mut bytes)).await.unwrap_or(0);
+        self.buffer.extend_from_slice(&bytes[..count]);
+        sleep(pause).await;
+        count
     }
 
     /// Reads more; false at the end, however it comes.
