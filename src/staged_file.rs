@@ -324,4 +324,21 @@ mod tests {
         }
         assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 1);
     }
+
+    #[test]
+    fn missing_directories_are_made_for_their_owner_alone() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("a/b/c");
+        create_directories(&path).expect("made");
+        create_directories(&path).expect("they are there");
+        #[cfg(unix)]
+        for made in ["a", "a/b", "a/b/c"] {
+            use std::os::unix::fs::PermissionsExt as _;
+            let mode = fs::metadata(folder.path().join(made)).expect("metadata").permissions().mode();
+            assert_eq!(mode & 0o777, 0o700, "{made}");
+        }
+        fs::write(folder.path().join("file"), "").expect("a file");
+        assert!(create_directories(&folder.path().join("file")).is_err());
+        assert!(create_directories(&folder.path().join("file/x")).is_err());
+    }
 }

@@ -5,7 +5,7 @@
 //!
 //! Lines are written by threads of their own: a collector that stalls makes the log lose lines, not the server wait.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 use tracing::{Dispatch, Level, Subscriber};
@@ -18,6 +18,7 @@ use tracing_subscriber::registry::{LookupSpan, Registry};
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::config::{LogConfig, LogFormat, LogLevel};
+use crate::staged_file::create_directories;
 
 /// Why nothing can be logged.
 #[derive(Debug, thiserror::Error)]
@@ -95,9 +96,18 @@ fn daily_files(log: &LogConfig) -> Result<Option<RollingFileAppender>, Telemetry
     let failed = |cause| TelemetryError::Files { path: path.clone(), cause };
     // The appender makes the directory, too, but prints what goes wrong when it looks for old files in it.
     if !path.exists() {
-        fs::create_dir_all(path).map_err(failed)?;
+        create_directories(path).map_err(failed)?;
     }
-    fs::read_dir(path).map_err(failed)?;
+    for entry in fs::read_dir(path).map_err(failed)?.filter_map(Result::ok) {
+        let name = entry.file_name();
+        let is_log = name.to_str().is_some_and(|name| name.starts_with("coms."));
+        if is_log && is_link(&entry.path()).map_err(failed)? {
+            let name = name.display();
+            return Err(failed(io::Error::other(format!(
+                "`{name}` there is a link, and would lead into another file"
+            ))));
+        }
+    }
     let files = RollingFileAppender::builder()
         .rotation(Rotation::DAILY)
         .filename_prefix("coms")
@@ -105,6 +115,16 @@ fn daily_files(log: &LogConfig) -> Result<Option<RollingFileAppender>, Telemetry
         .max_log_files(log.keep_days)
         .build(path);
     files.map(Some).map_err(|error| failed(io::Error::other(error)))
+}
+
+/// Whether what is written to `path` would go into a file of another name.
+fn is_link(path: &Path) -> io::Result<bool> {
+    let metadata = fs::symlink_metadata(path)?;
+    #[cfg(unix)]
+    let has_other_names = std::os::unix::fs::MetadataExt::nlink(&metadata) > 1;
+    #[cfg(not(unix))]
+    let has_other_names = false;
+    Ok(metadata.is_symlink() || (metadata.is_file() && has_other_names))
 }
 
 #[cfg(test)]

@@ -2,13 +2,14 @@
 
 use std::fs;
 use std::net::TcpListener;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OpenFlags};
 
-use crate::support::process::Site;
+use crate::support::process::{ServeProcess, Site};
 use crate::support::program::Run;
 use crate::support::{DEADLINE, person};
 
@@ -209,6 +210,60 @@ async fn a_configuration_that_cannot_be_read_is_named() {
 }
 
 #[tokio::test]
+async fn what_a_server_makes_is_for_its_owner_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mut site = Site::new().await;
+    site.set("DB_PATH", "new/data/messages.db");
+    site.set("LOG_DIR", "new/more/logs");
+    let mut command = Command::new("sh");
+    command.args(["-c", "umask 022; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_coms"), "serve"]);
+    command.current_dir(site.home.path()).env_clear();
+    let server = ServeProcess::start(site.configured(command)).await;
+    site.connect(&server, person(1)).await.post("private").await;
+    let (mut folders, mut seen) = (vec![site.home.join("new")], Vec::new());
+    while let Some(folder) = folders.pop() {
+        let entries = fs::read_dir(&folder).expect("a folder").map(|entry| entry.expect("an entry").path());
+        for path in entries.chain([folder.clone()]) {
+            let metadata = fs::metadata(&path).expect("its metadata");
+            let expected = if metadata.is_dir() { 0o700 } else { 0o600 };
+            let mode = metadata.permissions().mode() & 0o777;
+            assert_eq!(mode, expected, "{}: {mode:o}", path.display());
+            if metadata.is_dir() && path != folder {
+                folders.push(path);
+            } else if metadata.is_file() {
+                seen.push(path.file_name().expect("a name").to_string_lossy().into_owned());
+            }
+        }
+    }
+    for name in ["messages.db", "messages.db-wal", "messages.db-shm", "messages.db.lock"] {
+        assert!(seen.iter().any(|seen| seen == name), "{name}: {seen:?}");
+    }
+    assert!(seen.iter().any(|name| name.starts_with("coms.")), "{seen:?}");
+}
+
+#[tokio::test]
+async fn log_lines_go_into_no_other_file() {
+    let mut site = Site::new().await;
+    site.set("LOG_DIR", "logs");
+    fs::create_dir(site.home.join("logs")).expect("a folder");
+    site.home.write("other.db", "mine");
+    // Of today, or of a day to come.
+    let link = site.home.join("logs/coms.2999-01-01.log");
+    for make in [
+        |from: &Path, to: &Path| std::os::unix::fs::symlink(from, to),
+        |from: &Path, to: &Path| fs::hard_link(from, to),
+    ] {
+        make(&site.home.join("other.db"), &link).expect("a link");
+        let stderr = refused(&site);
+        assert!(
+            stderr.starts_with("error: cannot write log files in `logs`: `coms.2999-01-01.log` there is a link"),
+            "{stderr}"
+        );
+        fs::remove_file(&link).expect("the link");
+    }
+}
+
+#[tokio::test]
 async fn a_log_directory_that_is_none_is_named_in_one_line() {
     let mut site = Site::new().await;
     site.home.write("file", "in the way");
@@ -221,7 +276,7 @@ async fn a_log_directory_that_is_none_is_named_in_one_line() {
 }
 
 #[expect(clippy::disallowed_methods, reason = "another program's database, or another program at ours")]
-fn connect(path: &std::path::Path, create: OpenFlags) -> Connection {
+fn connect(path: &Path, create: OpenFlags) -> Connection {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | create;
     Connection::open_with_flags(path, flags).expect("a database")
 }

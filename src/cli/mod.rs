@@ -85,7 +85,14 @@ pub fn main() -> ExitCode {
         Err(error) => return error::usage(&error),
     };
     cli.globals.apply_color();
+    keep_files_private();
     error::finish(run(cli))
+}
+
+/// Whatever is written, by libraries too, is for its owner alone: databases, log files, exports.
+fn keep_files_private() {
+    #[cfg(unix)]
+    rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
 }
 
 fn run(cli: Cli) -> Result<Exit, CliError> {

@@ -22,6 +22,14 @@ pub(super) fn open(
         opened => opened?,
     };
     store.claim(server_id, &key.public(), now)?;
+    let names = lock.names();
+    if names > 1 {
+        tracing::warn!(
+            path = %lock.path().display(), names,
+            "the database has other names, hard links: use always the same one, since SQLite keeps what it wrote last in a \
+             file beside that name, and remove the others",
+        );
+    }
     Ok(store)
 }
 

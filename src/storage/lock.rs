@@ -109,6 +109,15 @@ impl DatabaseLock {
         &self.0.path
     }
 
+    /// How many names the database has: more than one if there are hard links to it.
+    pub fn names(&self) -> u64 {
+        #[cfg(unix)]
+        let names = fs::metadata(self.path()).map_or(0, |found| std::os::unix::fs::MetadataExt::nlink(&found));
+        #[cfg(not(unix))]
+        let names = 1;
+        names
+    }
+
     /// The file that is held; `None` if there was none yet.
     pub(super) fn identity(&self) -> Option<FileIdentity> {
         let held = self.0.database.lock().unwrap_or_else(PoisonError::into_inner);

@@ -4,13 +4,15 @@ use std::fs::{self, File, TryLockError};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use tempfile::{NamedTempFile, TempDir};
+use tempfile::TempDir;
 
 use crate::central::Sandbox;
 use crate::cli::CliError;
 use crate::config::{Document, ProcessEnvironment, ServerConfig, Settings};
 use crate::keys::SigningKey;
+use crate::private_file;
 use crate::secret::Secret;
+use crate::staged_file::{Existing, StagedFile, create_directories};
 
 const ENV_FILE: &str = ".env";
 
@@ -41,13 +43,13 @@ impl Folder {
             CliError::usage(format!("cannot use the directory `{}`: {error}", path.display()))
                 .hint("choose another with `--dir`, or none with `--ephemeral`")
         };
-        create_private(path).map_err(unusable)?;
+        create_directories(path).map_err(unusable)?;
         let path = fs::canonicalize(path).map_err(unusable)?;
         if path.join(ENV_FILE).exists() && !path.join(CENTRAL_KEY_FILE).exists() {
             let message = format!("the directory `{}` holds a `.env` that is no sandbox's", path.display());
             return Err(CliError::usage(message).hint("choose another directory with `--dir`"));
         }
-        let lock = File::create(path.join(LOCK_FILE)).map_err(unusable)?;
+        let lock = private_file::open_or_create(&path.join(LOCK_FILE)).map_err(unusable)?;
         match lock.try_lock() {
             Ok(()) => Ok(Self { path, _lock: lock, ephemeral: None }),
             Err(TryLockError::WouldBlock) => {
@@ -125,23 +127,9 @@ fn fill(bytes: &mut [u8]) -> Result<(), CliError> {
 
 /// Replaces the file as a whole: a crash leaves the old one or the new one. It is for its owner only.
 fn write_private(path: &Path, text: &str) -> io::Result<()> {
-    let dir = path.parent().unwrap_or(Path::new("."));
-    let mut file = NamedTempFile::new_in(dir)?;
+    let mut file = StagedFile::for_target(path)?;
     file.write_all(text.as_bytes())?;
-    file.as_file().sync_all()?;
-    file.persist(path)?;
-    Ok(())
-}
-
-#[cfg(unix)]
-fn create_private(path: &Path) -> io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt as _;
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
-}
-
-#[cfg(not(unix))]
-fn create_private(path: &Path) -> io::Result<()> {
-    fs::create_dir_all(path)
+    file.publish(Existing::Replace)
 }
 
 #[cfg(test)]
