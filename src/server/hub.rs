@@ -147,19 +147,21 @@ impl Hub {
         version
     }
 
-    /// Wakes the connections for what was appended, now or when the pause is over.
-    pub(super) fn wake(&self) {
-        self.wake_in_time(self.log());
+    /// Wakes the connections for what was appended, now or when the pause is over. Returns whether all were woken now.
+    pub(super) fn wake(&self) -> bool {
+        self.wake_in_time(self.log())
     }
 
-    fn wake_in_time(&self, mut log: MutexGuard<'_, Published>) {
-        let Some(urgency) = log.waiting else { return };
+    fn wake_in_time(&self, mut log: MutexGuard<'_, Published>) -> bool {
+        let Some(urgency) = log.waiting else { return false };
         let connections = self.connections.load(Ordering::Relaxed);
         if connections <= FEW_CONNECTIONS && log.woken_at.elapsed() >= pause(urgency, connections) {
             self.wake_now(&mut log);
+            true
         } else {
             drop(log);
             self.waiting.notify_one();
+            false
         }
     }
 

@@ -59,11 +59,10 @@ impl Outbox {
     }
 
     /// Puts in the writer's answers to `answers` commands, of which `bytes` were expected: they follow the events before
-    /// `after`.
+    /// `after`. The connection is not told: it may be woken for the events anyway.
     pub(super) fn put_answers(&self, after: u64, frames: Vec<u8>, answers: usize, bytes: usize) {
         self.put(Some(Position { log: after, updates: 0 }), frames);
         self.count_answers(answers, bytes);
-        self.filled.notify_one();
     }
 
     /// Puts in an answer of the connection's own making: it follows all events that there are, since it may show what

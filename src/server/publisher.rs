@@ -34,6 +34,14 @@ struct Answers {
     expected: usize,
 }
 
+impl Answers {
+    /// Puts them into the outbox, whose connection is not told yet.
+    fn put(self, after: u64) -> Arc<Outbox> {
+        self.outbox.put_answers(after, self.frames, self.count, self.expected);
+        self.outbox
+    }
+}
+
 impl Outlet<ReplyTo> for Publisher {
     fn publish(&mut self, outcomes: Vec<Outcome<ReplyTo>>, head: Head) {
         let now = self.clock.now();
@@ -62,9 +70,12 @@ impl Outlet<ReplyTo> for Publisher {
         }
         let after = self.hub.append(&events, head);
         // Answers first: a connection that is woken for its answer then finds the events there, and the other way round.
-        for answers in answers {
-            answers.outbox.put_answers(after, answers.frames, answers.count, answers.expected);
+        let outboxes: Vec<_> = answers.into_iter().map(|answers| answers.put(after)).collect();
+        // One wake-up is enough for both.
+        if !self.hub.wake() {
+            for outbox in outboxes {
+                outbox.filled.notify_one();
+            }
         }
-        self.hub.wake();
     }
 }

@@ -120,6 +120,8 @@ pub struct WriteStore {
     pub(super) sweep: Sweep,
     /// How many pages the write-ahead log had when it was last copied into the database file.
     pub(super) copied_pages: u64,
+    /// How many commits there were since it was looked how long the write-ahead log is.
+    pub(super) unlooked_commits: u32,
     /// The files that must keep their names, if the connection is the server's.
     files: Option<Files>,
     /// Held until the connection is closed.
@@ -153,7 +155,8 @@ impl WriteStore {
 
     fn of(database: Database) -> Result<Self, StorageError> {
         let sweep = Sweep::resume(&database)?;
-        Ok(Self { database, members: HashMap::new(), sweep, copied_pages: 0, files: None, lock: None })
+        let (copied_pages, unlooked_commits) = (0, 0);
+        Ok(Self { database, members: HashMap::new(), sweep, copied_pages, unlooked_commits, files: None, lock: None })
     }
 
     /// The connection, for reading what is stored, changes of the open transaction included.
