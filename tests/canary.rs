@@ -173,7 +173,10 @@ async fn what_commands_say_beside_their_results_has_no_secret_in_it() {
     let server_id = format!("SERVER_ID={SERVER_ID}");
     let init = ["init", "-vv", "--yes", "-e", "new.env", "--set", &server_id, "--set", &public_key];
     let keys = ["--set", "CENTRAL_API_KEY=@api.key", "--set", "SERVER_SECRET_KEY=@secret.key"];
-    let said = format!("{CANARY} is said\n/edit 1 {CANARY} is edited\n/search {CANARY}\n/delete 1\n{CANARY} stays\n");
+    let posted = site.connect(&server, person(1)).await.post("to be edited").await;
+    let id = posted["id"].as_str().expect("an id");
+    let said =
+        format!("{CANARY} is said\n/edit {id} {CANARY} is edited\n/search {CANARY}\n/delete {id}\n{CANARY} stays\n");
     // Whether what it prints on standard output may have the messages in it.
     let commands: [(&[&str], &str, i32, bool); 9] = [
         (&[&init[..], &keys].concat(), "", 0, false),

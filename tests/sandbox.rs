@@ -2,7 +2,7 @@
 
 pub(crate) mod program;
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -100,8 +100,8 @@ fn no_secret_and_no_message_is_ever_logged() {
     let log = std::fs::File::create(dir.path().join("log")).expect("a file");
     let dev = Dev::logging(dir.path(), log);
     let mut chat = dev.chat(0, &[]);
-    chat.say("canary in a message");
-    chat.say("/edit 1 canary in an edit");
+    let id = chat.post("canary in a message");
+    chat.say(&format!("/edit {id} canary in an edit"));
     chat.say("/search canary in a search");
     assert_eq!(chat.end().0, Some(0));
     let refused = Chat::start(&[&dev.url(), "--token", "v4.public.canary", "--json"]).end();
@@ -131,7 +131,9 @@ fn no_secret_and_no_message_is_ever_logged() {
 fn a_script_may_edit_delete_and_search_what_it_has_just_said() {
     let dev = Dev::anywhere();
     let mut chat = dev.chat(0, &[]);
-    for line in ["tea", "coffee", "/edit 1 green tea", "/delete 2", "/search green", "/channels", "//shrug"] {
+    let (tea, coffee) = (chat.post("tea"), chat.post("coffee"));
+    let (edit, delete) = (format!("/edit {tea} green tea"), format!("/delete {coffee}"));
+    for line in [&edit, &delete, "/search green", "/channels", "//shrug"] {
         chat.say(line);
     }
     let (code, frames) = chat.end();
@@ -142,6 +144,88 @@ fn a_script_may_edit_delete_and_search_what_it_has_just_said() {
     answer("zync.channels.message.delete.ok");
     assert_eq!(answer("zync.channels.search.results")["d"]["messages"][0]["content"], "green tea");
     assert_eq!(answer("zync.channels.list.ok")["d"]["channels"][1]["id"], "announcements");
+}
+
+/// What a number means depends on the history, which a script does not see in numbers.
+#[test]
+fn a_script_names_messages_by_their_ids_alone() {
+    let dev = Dev::anywhere();
+    let mut ada = dev.chat(0, &[]);
+    let id = ada.post("the oldest");
+    assert_eq!(ada.end().0, Some(0));
+    let run = |json: &[&str], lines: &str| {
+        let mut command = coms();
+        command.args(["chat", &dev.url()]).args(json).env("COMS_TOKEN", dev.token(0));
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("it starts");
+        child.stdin.take().expect("its input").write_all(lines.as_bytes()).expect("a reader");
+        let output = child.wait_with_output().expect("it ends");
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("text");
+        (output.status.code(), text(&output.stdout), text(&output.stderr))
+    };
+    for json in [&["--json"][..], &[]] {
+        for line in ["/edit 1 gone", "/edit #1 gone", "/delete 1", "/delete #1", "/delete 0"] {
+            let (code, stdout, stderr) = run(json, &format!("{line}\n"));
+            assert_eq!(code, Some(1), "{line}: {stderr}");
+            assert!(stderr.contains("numbers are for terminals: name the message by its id"), "{line}: {stderr}");
+            assert!(!stdout.contains("gone") && !stdout.contains("deleted"), "{line}: {stdout}");
+        }
+    }
+    let (code, stdout, _) = run(&[], &format!("/edit {id} the newest\n"));
+    assert_eq!(code, Some(0));
+    assert!(stdout.contains(&format!("{id} now reads: the newest")) && !stdout.contains('#'), "{stdout}");
+}
+
+#[test]
+fn what_no_server_takes_is_not_sent() {
+    let dev = Dev::anywhere();
+    let notes = tempfile::NamedTempFile::new().expect("a file");
+    let token = format!("@{}", notes.path().with_extension("token").display());
+    std::fs::write(&token[1..], dev.token(0)).expect("a file");
+    let arguments = ["--token", &token, "--json", "--follow"];
+    let url = dev.url();
+    let arguments: Vec<_> = [url.as_str()].into_iter().chain(arguments).collect();
+    let mut chat = Chat::noting(&arguments, notes.reopen().expect("a file"));
+    let id = chat.post("before");
+    let kib = 1024;
+    for line in [
+        "x".repeat(64 * kib - 1),
+        "x".repeat(64 * kib),
+        "x".repeat(1024 * kib),
+        "x".repeat(4_001),
+        "\u{1}".repeat(4_001),
+        "żó".repeat(2_001),
+        format!("/edit {id} {}", "x".repeat(4_001)),
+        format!("/search {}", "\"".repeat(40 * kib)),
+    ] {
+        chat.say(&line);
+    }
+    // What is at the limit goes, whatever its escapes cost.
+    let longest = "\u{1}".repeat(4_000);
+    chat.post(&longest);
+    chat.post("after");
+    let (code, frames) = chat.end();
+    let greetings = frames.iter().filter(|frame| frame["t"] == "zync.core.hello").count();
+    assert_eq!((code, greetings, texts(&frames)), (Some(1), 1, vec!["before".to_owned(), longest, "after".to_owned()]));
+    let notes = std::fs::read_to_string(notes.path()).expect("its notes");
+    assert_eq!(notes.matches("not sent: ").count(), 8, "{notes}");
+    assert!(notes.contains("at most 4000 characters, and this one has 4001: x") && notes.len() < 8 * kib, "{notes}");
+    std::fs::remove_file(&token[1..]).expect("the token's file");
+}
+
+/// A server that takes less than others: it closes with 1009, and is not asked the same again.
+#[test]
+fn what_the_server_closed_the_connection_on_is_never_sent_again() {
+    let served = Served::start_with(Duration::from_mins(10), true, &[("MAX_FRAME_BYTES", "4096")]);
+    let (mut chat, _) = served.guest();
+    chat.post("before");
+    chat.say(&"ż".repeat(3_000));
+    let again = |frame: &Value| frame["t"] == "zync.core.hello" && frame["d"]["chain_head"] == 0;
+    chat.wait_for(again);
+    chat.post("after");
+    let (code, frames) = chat.end();
+    let greetings = frames.iter().filter(|frame| frame["t"] == "zync.core.hello").count();
+    assert_eq!((code, greetings, texts(&frames)), (Some(1), 2, vec!["before".to_owned(), "after".to_owned()]));
 }
 
 #[test]
@@ -202,6 +286,11 @@ struct Served {
 
 impl Served {
     fn start(token_lifetime: Duration, central_is_there: bool) -> Self {
+        Self::start_with(token_lifetime, central_is_there, &[])
+    }
+
+    /// With these variables besides.
+    fn start_with(token_lifetime: Duration, central_is_there: bool, more: &[(&str, &str)]) -> Self {
         let runtime = tokio::runtime::Runtime::new().expect("a runtime");
         let central = {
             let _inside = runtime.enter();
@@ -227,7 +316,8 @@ impl Served {
             ("DB_PATH", dir.path().join("messages.db").display().to_string()),
         ];
         let mut attempts = central.requests();
-        let server = Server::start(coms().arg("serve").current_dir(dir.path()).envs(variables));
+        let server =
+            Server::start(coms().arg("serve").current_dir(dir.path()).envs(variables).envs(more.iter().copied()));
         // It listens before its first heartbeat.
         let attempt = async { tokio::time::timeout(DEADLINE, attempts.changed()).await };
         runtime.block_on(attempt).expect("in time").expect("a heartbeat");
@@ -322,4 +412,34 @@ fn a_terminal_keeps_the_input_line_whole() {
     terminal.send_line("/quit").expect("keys");
     terminal.exp_eof().expect("the end");
     assert_eq!(ben.end().0, Some(0));
+}
+
+/// As ssh delivers what was typed ahead, and a terminal a paste without brackets.
+#[cfg(unix)]
+#[test]
+fn lines_that_arrive_together_at_a_terminal_are_all_sent() {
+    let dev = Dev::anywhere();
+    let mut ben = dev.chat(1, &["--follow"]);
+    ben.wait_for(|frame| frame["t"] == "zync.channels.message.history");
+    let mut command = coms();
+    command.args(["chat", &dev.url()]).env("COMS_TOKEN", dev.token(0)).env("TERM", "xterm");
+    let mut terminal = rexpect::session::spawn_command(command, Some(20_000)).expect("a terminal");
+    // Before it is connected, perhaps before it reads at all.
+    terminal.send("zero\rand\r").and_then(|_| terminal.flush()).expect("keys");
+    terminal.exp_string("connected as").expect("a greeting");
+    terminal.send("one\rtwo\rthree\r").and_then(|_| terminal.flush()).expect("keys");
+    for text in ["zero", "and", "one", "two", "three"] {
+        ben.wait_for(|frame| is_message(frame, text));
+    }
+    // More than is read at once, ending within a line.
+    let lines: Vec<_> = (0..100).map(|number| format!("line {number} of a paste, żółć")).collect();
+    terminal.send(&(lines.join("\r") + "\rhalf")).and_then(|_| terminal.flush()).expect("keys");
+    for line in &lines {
+        ben.wait_for(|frame| is_message(frame, line));
+    }
+    terminal.send(" and half\r/quit\r").and_then(|_| terminal.flush()).expect("keys");
+    ben.wait_for(|frame| is_message(frame, "half and half"));
+    terminal.exp_eof().expect("the end");
+    let (code, frames) = ben.end();
+    assert_eq!((code, texts(&frames).len()), (Some(0), 5 + lines.len() + 1));
 }

@@ -145,7 +145,7 @@ fn log_change(outcome: &HeartbeatOutcome) {
         HeartbeatOutcome::Suspended => {
             tracing::error!("central refuses the heartbeat (403): this server is suspended or terminated");
         }
-        HeartbeatOutcome::Unavailable(status) => tracing::warn!(status, "central can't take the heartbeat now"),
+        HeartbeatOutcome::Unavailable(status) => tracing::warn!(status, "central fails to take the heartbeat"),
         HeartbeatOutcome::WrongUrl { status, points_to: Some(points_to) } => tracing::error!(
             status, %points_to,
             "CENTRAL_URL is wrong: it redirects, which is not followed; set it to where Central is"

@@ -47,7 +47,7 @@ pub(super) struct Chat {
     #[arg(long, value_name = "ID", requires = "join")]
     user: Option<UserId>,
     /// The channel to follow and to speak in
-    #[arg(long, value_name = "ID", default_value = "general")]
+    #[arg(long, value_name = "ID", default_value = "general", value_parser = channel)]
     channel: String,
     /// How many recent messages to begin with
     #[arg(long, value_name = "COUNT", default_value_t = 20, value_parser = clap::value_parser!(u16).range(0..=100))]
@@ -60,12 +60,22 @@ pub(super) struct Chat {
     json: bool,
 }
 
+/// The longest channel id that is taken, in bytes: a request with it fits into a frame however its JSON escapes it.
+const MAX_CHANNEL_BYTES: usize = 1024;
+
+fn channel(text: &str) -> Result<String, String> {
+    if text.len() > MAX_CHANNEL_BYTES {
+        return Err(format!("a channel's id has at most {MAX_CHANNEL_BYTES} bytes"));
+    }
+    Ok(text.to_owned())
+}
+
 const HELP: &str = "\
 What is typed is said; /edit N TEXT, /delete N, /search QUERY, /channels and /quit do what they say, and /help lists \
 them. N is the number beside a message, or its id. Times are UTC. A lost connection is opened again: nothing is missed \
 and nothing said twice.
 
-Without a terminal the same lines are read from standard input. When it ends, the command waits until everything is \
+Without a terminal the same lines are read from standard input, and messages are named by their ids alone. When it ends, the command waits until everything is \
 answered, and stays only with --follow. With --json each line of output is one frame of the Zync protocol, as \
 {\"t\":TYPE,\"d\":PAYLOAD,\"ref\":ID}; notes go to standard error.
 
@@ -78,10 +88,11 @@ impl Chat {
     pub(super) fn run(self, globals: &Globals) -> Result<Exit, CliError> {
         let url = address::connect_url(&self.url)?;
         let access = self.access()?;
-        let view = View { channel: self.channel, history: self.history, json: self.json };
+        let console = Console::open(self.json, globals.quiet);
+        let view =
+            View { channel: self.channel, history: self.history, json: self.json, has_numbers: console.is_terminal() };
         let clock = Clock::system();
         let conversation = Conversation::new(view, clock.clone());
-        let console = Console::open(self.json, globals.quiet);
         let talk = Talk::new(conversation, console, self.follow, clock);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(Session { dialer: Dialer { url, access }, talk }.run())

@@ -168,6 +168,11 @@ impl Chat {
         Self::running(Running::start(coms().arg("chat").args(arguments)))
     }
 
+    /// One that writes its notes into `notes`.
+    pub(crate) fn noting(arguments: &[&str], notes: File) -> Self {
+        Self::running(Running::start_logging(coms().arg("chat").args(arguments), notes))
+    }
+
     fn running(running: Running) -> Self {
         Self { running, seen: Vec::new() }
     }
@@ -176,6 +181,13 @@ impl Chat {
     pub(crate) fn say(&mut self, line: &str) {
         let stdin = self.running.stdin.as_mut().expect("an open input");
         writeln!(stdin, "{line}").and_then(|()| stdin.flush()).expect("a reader");
+    }
+
+    /// Says something, and waits until it is acknowledged; its id.
+    pub(crate) fn post(&mut self, text: &str) -> String {
+        self.say(text);
+        let answer = self.wait_for(|frame| frame["t"] == "zync.channels.message.create.ok");
+        answer["d"]["id"].as_str().expect("an id").to_owned()
     }
 
     /// The next frame for which `wanted` holds; those before it are passed over.

@@ -8,8 +8,6 @@ use super::log::tamper;
 use crate::sandbox::program::{Dev, coms};
 use crate::support::program::{Home, Run};
 
-const ACK: &str = "zync.channels.message.create.ok";
-
 /// Runs `coms verify-chain` against `dev`, with a token on standard input if there is one.
 fn verify(home: &Home, dev: &Dev, token: Option<&str>, more: &[&str]) -> (Option<i32>, Value) {
     let url = dev.url();
@@ -25,12 +23,10 @@ fn verify(home: &Home, dev: &Dev, token: Option<&str>, more: &[&str]) -> (Option
 /// Posts, edits and deletes.
 fn talk(dev: &Dev) {
     let mut ada = dev.chat(0, &["--follow"]);
-    for number in 0..5 {
-        ada.say(&format!("message {number}"));
-        ada.wait_for(|frame| frame["t"] == ACK);
-    }
-    for (line, kind) in [("/edit 1 another text", "edit"), ("/delete 2", "delete")] {
-        ada.say(line);
+    let ids: Vec<_> = (0..5).map(|number| ada.post(&format!("message {number}"))).collect();
+    for (line, kind) in [(format!("/edit {} another text", ids[0]), "edit"), (format!("/delete {}", ids[1]), "delete")]
+    {
+        ada.say(&line);
         ada.wait_for(|frame| frame["t"] == format!("zync.channels.message.{kind}.ok"));
     }
     ada.end();

@@ -4,8 +4,8 @@ use crate::ids::MessageId;
 
 /// What `/help` shows.
 pub(super) const HELP: &str = "\
-/edit N TEXT    replace your message number N
-/delete N       delete your message number N
+/edit N TEXT    replace your message with the number or id N
+/delete N       delete your message with the number or id N
 /search QUERY   search this channel
 /channels       list the channels
 /help           show this
@@ -38,9 +38,9 @@ pub(super) enum Command {
 /// How a person names a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum MessageRef {
-    /// By the number beside it.
+    /// By the number beside it, on a terminal.
     Number(u64),
-    /// By its id, for scripts.
+    /// By its id, everywhere.
     Id(MessageId),
 }
 
@@ -60,7 +60,7 @@ impl Command {
             "edit" => edit(rest),
             "delete" => match message_ref(rest) {
                 Some(message) => Self::Delete(message),
-                None => Self::Mistake("which message? `/delete N`, with the number beside it".to_owned()),
+                None => Self::Mistake("which message? `/delete N`, with the number beside it or its id".to_owned()),
             },
             "search" if rest.is_empty() => Self::Mistake("search for what? `/search QUERY`".to_owned()),
             "search" => Self::Search(rest.to_owned()),
@@ -83,7 +83,9 @@ fn edit(arguments: &str) -> Command {
     let (message, text) = split_word(arguments);
     match message_ref(message) {
         Some(message) if !text.is_empty() => Command::Edit(message, text.to_owned()),
-        _ => Command::Mistake("which message, and to what? `/edit N TEXT`, with the number beside it".to_owned()),
+        _ => Command::Mistake(
+            "which message, and to what? `/edit N TEXT`, with the number beside it or its id".to_owned(),
+        ),
     }
 }
 

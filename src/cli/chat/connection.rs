@@ -14,7 +14,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_conf
 use url::Url;
 
 use crate::central::install_tls;
-use crate::cli::printable;
+use crate::printable::Untrusted;
 use crate::secret::Secret;
 
 /// How long opening a connection may take, and sending on it.
@@ -34,20 +34,20 @@ pub(in crate::cli) struct Connection(WebSocketStream<MaybeTlsStream<TcpStream>>)
 pub(in crate::cli) enum OpenError {
     /// The server refuses this token (401).
     #[error("the server refuses the token: {0}")]
-    Token(String),
+    Token(Untrusted),
     /// The server answers, but not with a connection; with its status and its word for the reason.
     #[error("the server refuses the connection: it answered {0} ({1})")]
-    Refused(u16, String),
+    Refused(u16, Untrusted),
     /// There is no answer that makes sense.
     #[error("could not connect: {0}")]
-    Failed(String),
+    Failed(Untrusted),
 }
 
 impl OpenError {
     /// The same, should it name the URL, without the token in it.
     fn without(self, token: &Secret) -> Self {
         match self {
-            Self::Failed(why) => Self::Failed(why.replace(token.reveal(), "…")),
+            Self::Failed(why) => Self::Failed(why.raw().replace(token.reveal(), "…").into()),
             other => other,
         }
     }
@@ -66,7 +66,7 @@ pub(in crate::cli) enum Received {
     /// Something that only shows that the server lives.
     Alive,
     /// The end: the close code and reason, if the server gave any, else what went wrong.
-    Closed(Option<u16>, String),
+    Closed(Option<u16>, Untrusted),
 }
 
 impl Connection {
@@ -76,7 +76,7 @@ impl Connection {
     /// does) says that there is none, and gets it there.
     pub(in crate::cli) async fn open(url: &Url, token: &Secret) -> Result<Self, OpenError> {
         match Self::attempt(url, Some(token)).await {
-            Err(OpenError::Token(word)) if word == "missing_token" => {
+            Err(OpenError::Token(word)) if word.raw() == "missing_token" => {
                 let mut url = url.clone();
                 url.query_pairs_mut().append_pair("token", token.reveal());
                 Self::attempt(&url, None).await.map_err(|error| error.without(token))
@@ -87,10 +87,11 @@ impl Connection {
 
     async fn attempt(url: &Url, bearer: Option<&Secret>) -> Result<Self, OpenError> {
         install_tls();
-        let mut request = url.as_str().into_client_request().map_err(|error| OpenError::Failed(error.to_string()))?;
+        let mut request =
+            url.as_str().into_client_request().map_err(|error| OpenError::Failed(error.to_string().into()))?;
         if let Some(token) = bearer {
             let mut value = HeaderValue::try_from(format!("Bearer {}", token.reveal()))
-                .map_err(|_| OpenError::Token("it holds characters that no token has".to_owned()))?;
+                .map_err(|_| OpenError::Token("it holds characters that no token has".into()))?;
             value.set_sensitive(true);
             request.headers_mut().insert(AUTHORIZATION, value);
         }
@@ -101,9 +102,9 @@ impl Connection {
         match tokio::time::timeout(PATIENCE, connect_async_with_config(request, Some(config), true)).await {
             Ok(Ok((stream, _))) => Ok(Self(stream)),
             Ok(Err(Error::Http(response))) => Err(refusal(&response)),
-            Ok(Err(Error::Io(error))) => Err(OpenError::Failed(error.to_string())),
-            Ok(Err(error)) => Err(OpenError::Failed(error.to_string())),
-            Err(_) => Err(OpenError::Failed("no answer in time".to_owned())),
+            Ok(Err(Error::Io(error))) => Err(OpenError::Failed(error.to_string().into())),
+            Ok(Err(error)) => Err(OpenError::Failed(error.to_string().into())),
+            Err(_) => Err(OpenError::Failed("no answer in time".into())),
         }
     }
 
@@ -129,15 +130,15 @@ impl Connection {
         match self.0.next().await {
             Some(Ok(Message::Text(text))) => Received::Text(text.as_str().to_owned()),
             Some(Ok(Message::Close(Some(frame)))) => {
-                Received::Closed(Some(frame.code.into()), printable(frame.reason.as_str()).to_string())
+                Received::Closed(Some(frame.code.into()), frame.reason.as_str().into())
             }
-            Some(Ok(Message::Close(None))) => Received::Closed(None, "the server closed it".to_owned()),
+            Some(Ok(Message::Close(None))) => Received::Closed(None, "the server closed it".into()),
             Some(Ok(_)) => Received::Alive,
             None
             | Some(Err(
                 Error::Io(_) | Error::ConnectionClosed | Error::Protocol(ProtocolError::ResetWithoutClosingHandshake),
-            )) => Received::Closed(None, "the server is gone".to_owned()),
-            Some(Err(error)) => Received::Closed(None, error.to_string()),
+            )) => Received::Closed(None, "the server is gone".into()),
+            Some(Err(error)) => Received::Closed(None, error.to_string().into()),
         }
     }
 
@@ -152,7 +153,7 @@ fn refusal(response: &Response<Option<Vec<u8>>>) -> OpenError {
     let body = response.body().as_deref().unwrap_or_default();
     let json: Option<serde_json::Value> = serde_json::from_slice(body).ok();
     let word = json.as_ref().and_then(|json| json["error"].as_str()).unwrap_or("no reason given");
-    let word = printable(word).to_string();
+    let word = word.into();
     match response.status().as_u16() {
         401 => OpenError::Token(word),
         status => OpenError::Refused(status, word),

@@ -15,11 +15,15 @@ use super::requests::{Asked, Requests};
 use super::transcript::Transcript;
 use super::wire::Hello;
 use crate::ids::UserId;
+use crate::printable::printable;
 use crate::secret::Secret;
 use crate::time::{Clock, Timestamp};
 
 /// How many requests may wait for answers before no more lines are read. The server reads 256 and then waits itself.
 const MAX_OPEN: usize = 128;
+
+/// How much of a text that was refused is repeated.
+const BEGINNING_CHARS: usize = 60;
 
 /// Why a message is to be sent again after reconnecting, and not given up.
 const PUT_OFF: &str = "shutting_down";
@@ -37,6 +41,8 @@ pub(super) struct View {
     pub(super) history: u16,
     /// Frames as JSON Lines, not words.
     pub(super) json: bool,
+    /// Whether messages are shown, and may be named, by number; else by id. A script can't see which number is whose.
+    pub(super) has_numbers: bool,
 }
 
 /// A line to show.
@@ -78,12 +84,12 @@ pub(super) struct Conversation {
 impl Conversation {
     pub(super) fn new(view: View, clock: Clock) -> Self {
         Self {
+            transcript: Transcript::new(view.has_numbers),
             view,
             phase: Phase::Away,
             hello: None,
             held: Held::default(),
             cursor: Cursor::default(),
-            transcript: Transcript::default(),
             requests: Requests::new(clock),
             lines: Vec::new(),
             session_expires_at: None,
@@ -137,9 +143,27 @@ impl Conversation {
         self.session_expires_at
     }
 
-    /// Says something to the person.
-    pub(super) fn note(&mut self, text: impl Into<String>) {
-        self.lines.push(Line::Note(text.into()));
+    /// Says something to the person, on one line that does nothing to the terminal whatever it quotes.
+    pub(super) fn note(&mut self, text: impl AsRef<str>) {
+        self.lines.push(Line::Note(printable(text.as_ref()).to_string()));
+    }
+
+    /// The server closed the connection because of what it was sent, as `why` says. Nothing that was sent on it and is not
+    /// answered is sent again. Returns whether any of that was the person's.
+    pub(super) fn rejected(&mut self, why: &str) -> bool {
+        let given_up = self.requests.give_up_sent();
+        for asked in given_up.iter().filter(|asked| asked.is_a_persons()) {
+            match asked {
+                Asked::Say(content) => self.mistake(format!("not sent again: {why}: {}", beginning(content))),
+                other => self.mistake(format!("not sent again: {why}: `{}`", a_persons_word(other))),
+            }
+        }
+        given_up.iter().any(Asked::is_a_persons)
+    }
+
+    /// A line that was passed over since it is longer than any request may be.
+    pub(super) fn passed_over(&mut self) {
+        self.mistake("not sent: the line is longer than a request may be".to_owned());
     }
 
     /// The connection is gone.
@@ -168,6 +192,16 @@ impl Conversation {
         self.refusals += 1;
         self.note(what);
     }
+}
+
+/// Enough of `content` for a person to see which it is.
+fn beginning(content: &str) -> String {
+    let mut characters = content.chars();
+    let mut beginning: String = characters.by_ref().take(BEGINNING_CHARS).collect();
+    if characters.next().is_some() {
+        beginning.push('…');
+    }
+    beginning
 }
 
 fn a_persons_word(asked: &Asked) -> &'static str {

@@ -1,6 +1,6 @@
 //! What the person types, line by line: with an editable input line on a terminal, else as standard input has it.
 
-use std::io::{self, BufRead as _, IsTerminal as _};
+use std::io::{self, BufRead, IsTerminal as _, Read as _};
 use std::sync::mpsc as std_mpsc;
 use std::thread;
 
@@ -14,14 +14,16 @@ use super::screen::Screen;
 /// How many lines may wait; a script that writes faster waits itself.
 const WAITING: usize = 64;
 
-/// The longest line that is read, in bytes: more than the longest message.
-const MAX_LINE_BYTES: u64 = 64 * 1024;
+/// The longest line that is read, in bytes with its end: more than the longest message.
+const MAX_LINE_BYTES: usize = 64 * 1024;
 
 /// What comes from the person.
 #[derive(Debug)]
 pub(super) enum Typed {
     /// A line.
     Line(String),
+    /// A line of more than [`MAX_LINE_BYTES`], which was passed over.
+    TooLong,
     /// There will be no more.
     End,
     /// Ctrl-C on the input line.
@@ -88,6 +90,7 @@ fn edit_lines(editor: &mut DefaultEditor, sender: &mpsc::Sender<Typed>) {
         // The terminal is left as it is after the last line, not made an input line again.
         let last = match &typed {
             Typed::Line(line) => Command::parse(line) == Command::Quit,
+            Typed::TooLong => false,
             Typed::End | Typed::Interrupted => true,
         };
         if sender.blocking_send(typed).is_err() || last {
@@ -100,16 +103,8 @@ fn edit_lines(editor: &mut DefaultEditor, sender: &mpsc::Sender<Typed>) {
 fn plain_lines() -> mpsc::Receiver<Typed> {
     let (sender, typed) = mpsc::channel(WAITING);
     thread::spawn(move || {
-        let mut line = Vec::new();
         loop {
-            line.clear();
-            let mut stdin = io::Read::take(io::stdin().lock(), MAX_LINE_BYTES);
-            let read = stdin.read_until(b'\n', &mut line);
-            drop(stdin);
-            let typed = match read {
-                Ok(1..) => Typed::Line(String::from_utf8_lossy(&line).into_owned()),
-                Ok(0) | Err(_) => Typed::End,
-            };
+            let typed = read_line(&mut io::stdin().lock());
             let last = matches!(typed, Typed::End);
             if sender.blocking_send(typed).is_err() || last {
                 return;
@@ -117,6 +112,25 @@ fn plain_lines() -> mpsc::Receiver<Typed> {
         }
     });
     typed
+}
+
+/// The next line of `input`. A longer one than may be is read to its end and dropped, so that no part of it passes for a
+/// line.
+fn read_line(input: &mut impl BufRead) -> Typed {
+    let mut line = Vec::new();
+    let mut is_too_long = false;
+    loop {
+        let left = MAX_LINE_BYTES - line.len();
+        match input.by_ref().take(left as u64).read_until(b'\n', &mut line) {
+            Ok(0) | Err(_) if line.is_empty() && !is_too_long => return Typed::End,
+            Ok(1..) if line.last() != Some(&b'\n') && line.len() == MAX_LINE_BYTES => {
+                line.clear();
+                is_too_long = true;
+            }
+            _ if is_too_long => return Typed::TooLong,
+            _ => return Typed::Line(String::from_utf8_lossy(&line).into_owned()),
+        }
+    }
 }
 
 /// How the terminal was set when the program began.
@@ -146,5 +160,26 @@ struct TerminalMode;
 impl TerminalMode {
     fn current() -> Option<Self> {
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_that_is_too_long_is_dropped_whole() {
+        let long = |more: usize| "x".repeat(MAX_LINE_BYTES + more);
+        let text = format!("one\n{}\n\n{}\n{}\ntwo\n{}", long(0), &long(0)[1..], long(3 * MAX_LINE_BYTES), long(7));
+        let mut input = text.as_bytes();
+        let mut lines = Vec::new();
+        loop {
+            match read_line(&mut input) {
+                Typed::Line(line) => lines.push(line.trim_end_matches('\n').len().to_string()),
+                Typed::TooLong => lines.push("too long".to_owned()),
+                Typed::End | Typed::Interrupted => break,
+            }
+        }
+        assert_eq!(lines, ["3", "too long", "0", "65535", "too long", "3", "too long"]);
     }
 }

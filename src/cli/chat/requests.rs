@@ -8,6 +8,9 @@ use serde_json::{Value, json};
 use crate::ids::FrameId;
 use crate::time::Clock;
 
+/// The largest frame that a server takes (PROTOCOL.md section 3), in bytes. It closes the connection on a larger one.
+const MAX_FRAME_BYTES: usize = 64 * 1024;
+
 /// What a request is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Asked {
@@ -90,6 +93,17 @@ impl Requests {
         Self { clock, connected: false, waiting: VecDeque::new(), outbox: Vec::new() }
     }
 
+    /// Asks for a person, as [`Requests::ask`] does, if a server takes a request of that size. Whether it does.
+    pub(super) fn ask_if_it_fits(&mut self, asked: Asked, d: &Value) -> bool {
+        // What is around the payload has a fixed length; the id of a frame is a UUID.
+        let around = json!({ "t": asked.kind(), "id": FrameId::new(self.clock.now()), "d": null }).to_string();
+        let fits = d.to_string().len() + around.len() <= MAX_FRAME_BYTES;
+        if fits {
+            self.ask(asked, d);
+        }
+        fits
+    }
+
     /// Asks with the payload `d`; without a connection, as soon as there is one.
     pub(super) fn ask(&mut self, asked: Asked, d: &Value) {
         let id = FrameId::new(self.clock.now()).to_string();
@@ -115,6 +129,14 @@ impl Requests {
             self.waiting.drain(..).partition(|waiting| matches!(waiting.asked, Asked::Say(_)));
         self.waiting = kept;
         lost.into_iter().map(|waiting| waiting.asked).filter(Asked::is_a_persons).collect()
+    }
+
+    /// Gives up all requests that were sent on this connection and are not answered: the server closed it because of one
+    /// of them, and none is sent again.
+    pub(super) fn give_up_sent(&mut self) -> Vec<Asked> {
+        // What is not sent yet waits in the outbox, and was asked last.
+        let sent = self.waiting.len().saturating_sub(self.outbox.len());
+        self.waiting.drain(..sent).map(|waiting| waiting.asked).collect()
     }
 
     /// What the answer of type `kind` to the request `id` answers. An answer without an id, as the reference sends them,
@@ -184,6 +206,35 @@ mod tests {
         assert_eq!(requests.disconnected(), [Asked::Search]);
         requests.connected();
         assert_eq!(requests.take_frames(), first[1..2], "the same frame, so the same id");
+    }
+
+    #[test]
+    fn what_was_sent_is_given_up_and_what_was_not_stays() {
+        let mut requests = Requests::new(Clock::system());
+        requests.connected();
+        requests.ask(Asked::Say("sent".into()), &json!({}));
+        requests.ask(Asked::Search, &json!({}));
+        requests.take_frames();
+        requests.ask(Asked::Say("not yet".into()), &json!({}));
+        assert_eq!(requests.give_up_sent(), [Asked::Say("sent".into()), Asked::Search]);
+        assert_eq!((requests.unconfirmed(), requests.give_up_sent()), (1, vec![]));
+        requests.disconnected();
+        requests.connected();
+        assert_eq!(requests.take_frames().len(), 1);
+    }
+
+    #[test]
+    fn a_request_fits_up_to_64_kib_with_its_escapes() {
+        let mut requests = Requests::new(Clock::system());
+        requests.connected();
+        let fits = |requests: &mut Requests, text: String| requests.ask_if_it_fits(Asked::Search, &json!(text));
+        assert!(fits(&mut requests, String::new()));
+        let around = requests.take_frames()[0].len();
+        let room = MAX_FRAME_BYTES - around;
+        assert!(fits(&mut requests, "x".repeat(room)) && !fits(&mut requests, "x".repeat(room + 1)));
+        assert!(fits(&mut requests, "\"".repeat(room / 2)) && !fits(&mut requests, "\"".repeat(room / 2 + 1)));
+        assert!(!fits(&mut requests, "\u{1}".repeat(room / 6 + 1)));
+        assert_eq!(requests.take_frames().iter().map(String::len).max(), Some(MAX_FRAME_BYTES));
     }
 
     #[test]

@@ -17,6 +17,7 @@ use super::conversation::Conversation;
 use super::input::{Console, Typed};
 use crate::central::JoinError;
 use crate::cli::{CliError, Exit};
+use crate::printable::Untrusted;
 use crate::secret::Secret;
 use crate::time::{Clock, Timestamp};
 
@@ -36,6 +37,10 @@ const RENEW_AGAIN: Duration = Duration::from_secs(30);
 const SESSION_EXPIRED: u16 = 4001;
 const KICKED: u16 = 4003;
 const BANNED: u16 = 4004;
+
+/// Those that say that the server does not take what it was sent: of a type or a text that it can't take, against its
+/// policy, too big (RFC 6455 section 7.4.1).
+const REJECTIONS: [u16; 4] = [1003, 1007, 1008, 1009];
 
 /// The way to the server.
 pub(super) struct Dialer {
@@ -83,6 +88,8 @@ enum Ending {
     Left,
     /// It is to be opened again.
     Lost(String),
+    /// So it is, but without what was sent on this one: the server closed it because of that.
+    Rejected(String),
 }
 
 /// A person in a conversation.
@@ -105,11 +112,14 @@ impl Session {
             match connected {
                 Ok(connection) => {
                     was_connected = true;
-                    match self.talk.over(connection, &mut self.dialer.access).await? {
+                    let ending = self.talk.over(connection, &mut self.dialer.access).await?;
+                    let is_good = self.talk.conversation.is_live() && matches!(ending, Ending::Lost(_));
+                    failures = if is_good { 0 } else { failures + 1 };
+                    match ending {
                         Ending::Left => return self.talk.exit(),
                         Ending::Lost(why) => self.talk.conversation.note(format!("connection lost: {why}")),
+                        Ending::Rejected(why) => self.talk.reject(&why)?,
                     }
-                    failures = if self.talk.conversation.is_live() { 0 } else { failures + 1 };
                     self.talk.conversation.disconnected();
                 }
                 Err(error) if !was_connected || is_final(&error) => return Err(self.in_words(error)),
@@ -220,7 +230,7 @@ impl Talk {
                     match received {
                         Received::Text(text) => self.conversation.received(&text),
                         Received::Alive => {}
-                        Received::Closed(code, reason) => return closed(code, reason, access),
+                        Received::Closed(code, reason) => return closed(code, &reason, access),
                     }
                 }
                 typed = self.console.typed.recv(), if self.listens() => self.take(typed)?,
@@ -259,6 +269,7 @@ impl Talk {
                 self.put_off = Some(line);
                 self.take_put_off();
             }
+            Some(Typed::TooLong) => self.conversation.passed_over(),
             Some(Typed::Interrupted) => return Err(CliError::interrupted()),
             Some(Typed::End) | None => {
                 self.input_ended = true;
@@ -286,6 +297,17 @@ impl Talk {
         }
     }
 
+    /// Gives up what the server closed the connection on. What the client asks by itself it would ask again.
+    fn reject(&mut self, why: &str) -> Result<(), CliError> {
+        let is_live = self.conversation.is_live();
+        if self.conversation.rejected(why) || is_live {
+            self.conversation.note(format!("connection lost: {why}"));
+            return Ok(());
+        }
+        self.show()?;
+        Err(CliError::failed(format!("the server refuses to go on: {why}")))
+    }
+
     fn exit(&mut self) -> Result<Exit, CliError> {
         let unconfirmed = self.conversation.unconfirmed();
         if unconfirmed > 0 {
@@ -298,16 +320,17 @@ impl Talk {
 }
 
 /// What the server's closing means for the person.
-fn closed(code: Option<u16>, reason: String, access: &mut Access) -> Result<Ending, CliError> {
+fn closed(code: Option<u16>, reason: &Untrusted, access: &mut Access) -> Result<Ending, CliError> {
+    let ending = |code: u16| if REJECTIONS.contains(&code) { Ending::Rejected } else { Ending::Lost };
     match code {
         Some(SESSION_EXPIRED) if !access.discard() => {
             Err(CliError::failed("the session has expired").hint("get a new token, or let `--join` do that"))
         }
         Some(KICKED) => Err(CliError::failed(format!("you were removed from the server: {reason}"))),
         Some(BANNED) => Err(CliError::failed(format!("you are banned from the server: {reason}"))),
-        Some(code) if reason.is_empty() => Ok(Ending::Lost(format!("closed with code {code}"))),
-        Some(code) => Ok(Ending::Lost(format!("{reason} (code {code})"))),
-        None => Ok(Ending::Lost(reason)),
+        Some(code) if reason.is_empty() => Ok(ending(code)(format!("closed with code {code}"))),
+        Some(code) => Ok(ending(code)(format!("{reason} (code {code})"))),
+        None => Ok(Ending::Lost(reason.to_string())),
     }
 }
 

@@ -3,16 +3,18 @@
 use std::collections::{HashMap, VecDeque};
 
 use super::wire::{Channel, Message};
-use crate::cli::printable;
 use crate::ids::{MessageId, UserId};
+use crate::printable::Untrusted;
 use crate::time::Timestamp;
 
 /// How many messages keep their number; those from longer ago scrolled out of sight.
 const NUMBERED: usize = 4096;
 
 /// Numbers messages and puts into words what happened. Times are UTC.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Transcript {
+    /// Whether a message is shown with its number, else with its id.
+    has_numbers: bool,
     /// The ids of the numbered messages, oldest first.
     ids: VecDeque<MessageId>,
     numbers: HashMap<MessageId, u64>,
@@ -23,6 +25,16 @@ pub(super) struct Transcript {
 }
 
 impl Transcript {
+    /// An empty one.
+    pub(super) fn new(has_numbers: bool) -> Self {
+        Self { has_numbers, ids: VecDeque::new(), numbers: HashMap::new(), count: 0, day: String::new() }
+    }
+
+    /// How a message is named.
+    fn name_of(&self, id: MessageId, number: u64) -> String {
+        if self.has_numbers { format!("#{number}") } else { id.to_string() }
+    }
+
     /// Whether this message was shown lately.
     pub(super) fn knows(&self, id: MessageId) -> bool {
         self.numbers.contains_key(&id)
@@ -65,7 +77,12 @@ impl Transcript {
             day.clone_into(&mut self.day);
         }
         let edited = if message.edit_history.is_empty() || message.deleted_at.is_some() { "" } else { " (edited)" };
-        let head = format!("#{number} {} {}:", time_of_day(message.created_at), name(message.user_id, me));
+        let head = format!(
+            "{} {} {}:",
+            self.name_of(message.id, number),
+            time_of_day(message.created_at),
+            name(message.user_id, me)
+        );
         lines.extend(with_head(&head, &message.content, edited));
         lines
     }
@@ -75,19 +92,20 @@ impl Transcript {
         let number = self.number(message.id);
         let at = message.created_at.to_string();
         let day = at.get(..10).unwrap_or_default();
-        let head = format!("#{number} {day} {} {}:", time_of_day(message.created_at), name(message.user_id, me));
+        let (who, time) = (name(message.user_id, me), time_of_day(message.created_at));
+        let head = format!("{} {day} {time} {who}:", self.name_of(message.id, number));
         with_head(&head, &message.content, "")
     }
 
     /// The lines for an edit of a message that was shown.
-    pub(super) fn edited(&self, id: MessageId, content: &str) -> Option<Vec<String>> {
+    pub(super) fn edited(&self, id: MessageId, content: &Untrusted) -> Option<Vec<String>> {
         let number = self.numbers.get(&id)?;
-        Some(with_head(&format!("#{number} now reads:"), content, ""))
+        Some(with_head(&format!("{} now reads:", self.name_of(id, *number)), content, ""))
     }
 
     /// The line for the deletion of a message that was shown.
     pub(super) fn deleted(&self, id: MessageId) -> Option<String> {
-        Some(format!("#{} was deleted", self.numbers.get(&id)?))
+        Some(format!("{} was deleted", self.name_of(id, *self.numbers.get(&id)?)))
     }
 }
 
@@ -95,8 +113,8 @@ impl Transcript {
 pub(super) fn channel(channel: &Channel) -> String {
     let read_only = if channel.is_read_only { ", read-only" } else { "" };
     let topic = if channel.topic.is_empty() { "" } else { " — " };
-    let (id, name) = (printable(&channel.id), printable(&channel.name));
-    format!("{id}: {name} ({}{read_only}){topic}{}", printable(&channel.kind), printable(&channel.topic))
+    let Channel { id, name, kind, .. } = channel;
+    format!("{id}: {name} ({kind}{read_only}){topic}{}", channel.topic)
 }
 
 /// How a person is called here: the beginning of their id, for the protocol knows no names.
@@ -110,13 +128,13 @@ fn time_of_day(at: Timestamp) -> String {
 }
 
 /// `content` after `head`, further lines indented, so that a message can't pass for another one.
-fn with_head(head: &str, content: &str, tail: &str) -> Vec<String> {
+fn with_head(head: &str, content: &Untrusted, tail: &str) -> Vec<String> {
     let mut lines: Vec<String> = content
-        .split('\n')
+        .lines()
         .enumerate()
         .map(|(place, line)| match place {
-            0 => format!("{head} {}", printable(line)),
-            _ => format!("    | {}", printable(line)),
+            0 => format!("{head} {line}"),
+            _ => format!("    | {line}"),
         })
         .collect();
     if let Some(last) = lines.last_mut() {
@@ -143,7 +161,7 @@ mod tests {
 
     #[test]
     fn messages_are_numbered_and_named_by_their_number() {
-        let mut transcript = Transcript::default();
+        let mut transcript = Transcript::new(true);
         let lines = transcript.said(&message(1, "hello"), None);
         assert_eq!(lines, ["-- 2026-05-02 (UTC)", "#1 10:00 abababab: hello"]);
         let me = Some(UserId::from_bytes([0xab; 16]));
@@ -158,17 +176,27 @@ mod tests {
     }
 
     #[test]
+    fn a_script_sees_ids_in_place_of_numbers() {
+        let mut transcript = Transcript::new(false);
+        let id = MessageId::from_bytes([1; 16]);
+        assert_eq!(transcript.said(&message(1, "hello"), None)[1], format!("{id} 10:00 abababab: hello"));
+        assert_eq!(transcript.edited(id, &"bye".into()), Some(vec![format!("{id} now reads: bye")]));
+        assert_eq!(transcript.deleted(id), Some(format!("{id} was deleted")));
+        assert_eq!(transcript.found(&message(1, "bye"), None), [format!("{id} 2026-05-02 10:00 abababab: bye")]);
+    }
+
+    #[test]
     fn text_of_others_never_acts_on_the_terminal() {
-        let mut transcript = Transcript::default();
+        let mut transcript = Transcript::new(true);
         let lines = transcript.said(&message(1, "\u{1b}[2J\u{202e}x"), None);
         assert_eq!(lines.last().map(String::as_str), Some("#1 10:00 abababab: \\u{1b}[2J\\u{202e}x"));
-        let edit = transcript.edited(MessageId::from_bytes([1; 16]), "\u{7}");
+        let edit = transcript.edited(MessageId::from_bytes([1; 16]), &"\u{7}".into());
         assert_eq!(edit, Some(vec!["#1 now reads: \\u{7}".to_owned()]));
     }
 
     #[test]
     fn numbers_go_on_when_old_messages_lose_theirs() {
-        let mut transcript = Transcript::default();
+        let mut transcript = Transcript::new(true);
         let id = |n: usize| MessageId::from_bytes((n as u128).to_be_bytes());
         for n in 1..=NUMBERED + 1 {
             assert_eq!(transcript.number(id(n)), n as u64);

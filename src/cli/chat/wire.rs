@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::cli::json::json_line;
 use crate::ids::{MessageId, UserId};
+use crate::printable::Untrusted;
 use crate::time::Timestamp;
 
 /// A frame from the server, its payload still unread.
@@ -59,13 +60,13 @@ pub(super) struct Hello {
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct Message {
     pub(super) id: MessageId,
-    pub(super) channel_id: String,
+    pub(super) channel_id: Untrusted,
     pub(super) user_id: UserId,
-    pub(super) content: String,
+    pub(super) content: Untrusted,
     pub(super) created_at: Timestamp,
     /// Earlier contents; history and search only.
     #[serde(default)]
-    pub(super) edit_history: Vec<String>,
+    pub(super) edit_history: Vec<Untrusted>,
     /// Set when it was deleted; history only.
     pub(super) deleted_at: Option<Value>,
 }
@@ -74,7 +75,7 @@ pub(super) struct Message {
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct Edit {
     pub(super) message_id: MessageId,
-    pub(super) content: String,
+    pub(super) content: Untrusted,
 }
 
 /// `zync.channels.message.delete` as an event.
@@ -121,12 +122,12 @@ pub(super) struct ChannelList {
 /// A channel, as it is listed.
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct Channel {
-    pub(super) id: String,
-    pub(super) name: String,
+    pub(super) id: Untrusted,
+    pub(super) name: Untrusted,
     #[serde(rename = "type", default)]
-    pub(super) kind: String,
+    pub(super) kind: Untrusted,
     #[serde(default)]
-    pub(super) topic: String,
+    pub(super) topic: Untrusted,
     #[serde(default)]
     pub(super) is_read_only: bool,
 }
@@ -141,7 +142,7 @@ pub(super) struct Renewed {
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct Refusal {
     #[serde(default)]
-    pub(super) message: String,
+    pub(super) message: Untrusted,
     /// The id of the request. The reference has it only here.
     #[serde(rename = "ref")]
     pub(super) request_id: Option<String>,

@@ -2,13 +2,12 @@
 
 use serde_json::json;
 
-use super::{CREATED, Conversation, DELETED, EDITED, Line, PUT_OFF, Phase};
+use super::{CREATED, Conversation, DELETED, EDITED, Line, PUT_OFF, Phase, beginning};
 use crate::cli::chat::requests::Asked;
 use crate::cli::chat::transcript::{self, name};
 use crate::cli::chat::wire::{
     Channel, ChannelList, Deletion, Edit, Frame, Hello, Message, Page, Place, Presence, Refusal, Renewed, SyncPage,
 };
-use crate::cli::printable;
 
 impl Conversation {
     /// The server sent `text`. What can't be understood is passed over.
@@ -87,7 +86,7 @@ impl Conversation {
         match frame.t.as_str() {
             CREATED => {
                 let Some(message) = frame.payload::<Message>() else { return };
-                if message.channel_id == self.view.channel && !self.transcript.knows(message.id) {
+                if message.channel_id.raw() == self.view.channel && !self.transcript.knows(message.id) {
                     let lines = self.transcript.said(&message, self.me());
                     self.show(frame, lines);
                 }
@@ -156,7 +155,7 @@ impl Conversation {
         let Some(refusal) = frame.payload::<Refusal>() else { return };
         let id = frame.request_id.as_deref().or(refusal.request_id.as_deref()).unwrap_or_default();
         let Some(asked) = self.requests.refused(id, refusal.reason == PUT_OFF) else { return };
-        let why = printable(&refusal.message);
+        let why = refusal.message;
         match asked {
             Asked::Sync if refusal.reason == "cursor_unknown" => {
                 self.note("this server's history is not the one seen before (a restored backup?); what it has now:");
@@ -174,7 +173,7 @@ impl Conversation {
             Asked::Anchor | Asked::OurChannel => {}
             Asked::Say(content) => {
                 self.show_json(frame);
-                self.mistake(format!("not sent: {why}: {}", printable(&content)));
+                self.mistake(format!("not sent: {why}: {}", beginning(&content)));
             }
             Asked::Edit | Asked::Delete | Asked::Search | Asked::Channels => {
                 self.show_json(frame);
@@ -230,9 +229,9 @@ impl Conversation {
 
     fn check_channel(&mut self, frame: &Frame) {
         let channels = listed(frame);
-        if !channels.iter().any(|channel| channel.id == self.view.channel) {
-            let names: Vec<_> = channels.iter().map(|channel| printable(&channel.id).to_string()).collect();
-            let ours = printable(&self.view.channel).to_string();
+        if !channels.iter().any(|channel| channel.id.raw() == self.view.channel) {
+            let names: Vec<_> = channels.iter().map(|channel| channel.id.to_string()).collect();
+            let ours = &self.view.channel;
             self.mistake(format!("there is no channel `{ours}`; there are: {}", names.join(", ")));
         }
     }

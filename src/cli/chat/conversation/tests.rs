@@ -15,7 +15,7 @@ struct Played {
 
 impl Played {
     fn new(json: bool) -> Self {
-        let view = View { channel: "general".into(), history: 20, json };
+        let view = View { channel: "general".into(), history: 20, json, has_numbers: !json };
         Self { conversation: Conversation::new(view, Clock::system()), sent: Vec::new() }
     }
 
@@ -366,4 +366,34 @@ fn a_flood_before_the_history_is_given_up_and_fetched_in_pages() {
     let shown = played.data();
     assert_eq!(shown.iter().filter(|line| line.contains("flood")).count() as u64, count);
     assert_eq!(shown.iter().filter(|line| line.contains("the last")).count(), 1);
+}
+
+#[test]
+fn what_the_server_closed_the_connection_on_is_given_up_and_said() {
+    let mut played = Played::live(false, 0);
+    played.type_line("is it this?");
+    played.type_line("/search or that");
+    assert!(played.conversation.rejected("message too big (code 1009)"));
+    played.disconnect();
+    let shown = played.shown();
+    assert!(shown.contains("not sent again: message too big (code 1009): is it this?"), "{shown}");
+    assert!(shown.contains("not sent again: message too big (code 1009): `/search`"), "{shown}");
+    assert_eq!((played.conversation.refusals(), played.conversation.unconfirmed()), (2, 0));
+    played.greet(Some(0));
+    assert!(played.sent.iter().all(|frame| frame["t"] == "zync.channels.sync"), "{:?}", played.sent);
+    // The client's own request is to blame: it would ask the same again.
+    assert!(!played.conversation.rejected("policy (code 1008)"));
+}
+
+#[test]
+fn no_note_acts_on_the_terminal() {
+    let mut played = Played::live(false, 0);
+    played.type_line("/\u{1b}[2J");
+    played.type_line("said");
+    played.answer(CREATED, "zync.core.error", &json!({ "message": "\u{1b}[2J\nno", "reason": "\u{9b}" }));
+    played.conversation.rejected("\u{202e}why\n");
+    let lines = played.conversation.take_lines();
+    let texts: Vec<_> = lines.iter().map(|(Line::Data(text) | Line::Note(text))| text.as_str()).collect();
+    assert_eq!(texts.len(), 2, "{texts:?}");
+    assert!(!texts.iter().any(|text| text.contains(crate::printable::acts_on_terminal)), "{texts:?}");
 }
