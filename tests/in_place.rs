@@ -50,10 +50,7 @@ async fn a_moved_database_is_noticed_and_goes_on_when_it_is_back() {
         health(&server, 200).await;
     }
     let log = server.logged("was replaced").await;
-    assert!(
-        log.contains("`messages.db` was moved or removed while the server runs: put it back under this name"),
-        "{log}"
-    );
+    assert!(log.contains("`messages.db` was moved while the server runs: put it back under this name"), "{log}");
     ada.post("after").await;
     server.terminate();
     assert_eq!(server.wait().await, Some(0));
@@ -61,12 +58,35 @@ async fn a_moved_database_is_noticed_and_goes_on_when_it_is_back() {
 }
 
 #[tokio::test]
-async fn it_is_noticed_though_nobody_writes() {
-    let site = Site::new().await;
-    let server = site.serve().await;
-    health(&server, 200).await;
-    fs::remove_file(site.database()).expect("removed");
-    health(&server, 503).await;
+async fn what_a_removed_database_held_is_copied_though_nobody_writes() {
+    for replacement in [None, Some("something else")] {
+        let site = Site::new().await;
+        let mut server = site.serve().await;
+        let mut ada = site.connect(&server, person(1)).await;
+        ada.post("before").await;
+        match replacement {
+            None => fs::remove_file(site.database()).expect("removed"),
+            Some(text) => fs::rename(site.home.write("other", text), site.database()).expect("replaced"),
+        }
+        health(&server, 503).await;
+        let log = server.logged("what the removed database held is copied copy=messages.db.rescued").await;
+        assert!(log.contains("stop the server, and give the copy this name"), "{log}");
+        assert_refused(&mut ada).await;
+        server.terminate();
+        assert_eq!(server.wait().await, Some(0));
+        if let Some(text) = replacement {
+            assert_eq!(site.home.read("messages.db"), text);
+        }
+        for suffix in ["", "-wal", "-shm"] {
+            // Not all of them are there.
+            fs::remove_file(site.home.join(&format!("messages.db{suffix}"))).ok();
+        }
+        fs::rename(site.home.join("messages.db.rescued"), site.database()).expect("the copy");
+        let server = site.serve().await;
+        site.connect(&server, person(1)).await.post("after").await;
+        drop(server);
+        assert_eq!(texts(&site), ["before", "after"]);
+    }
 }
 
 #[tokio::test]

@@ -211,13 +211,19 @@ impl Database {
 
     /// Copies a file that is about to be changed to a later schema, beside it.
     fn copy_of_schema(&self, found: usize) -> Result<(), StorageError> {
+        self.copy_beside(&format!(".schema-{found}")).map(drop)
+    }
+
+    /// Copies what is stored into a new file beside the database, whose name ends with `suffix` and perhaps a number.
+    pub(super) fn copy_beside(&self, suffix: &str) -> Result<PathBuf, StorageError> {
         let cannot = |error: io::Error| StorageError::Open { path: self.path.clone(), cause: error.to_string() };
-        let name = free_name(&self.path, &format!(".schema-{found}")).map_err(cannot)?;
+        let name = free_name(&self.path, suffix).map_err(cannot)?;
         let staged = StagedFile::for_target(&name).map_err(cannot)?;
         let mut copy = connect(staged.path(), Access::ReadWrite)?;
         Backup::new(&self.connection, &mut copy)?.run_to_completion(COPIED_AT_ONCE, Duration::ZERO, None)?;
         drop(copy);
-        staged.publish(Existing::Keep).map_err(cannot)
+        staged.publish(Existing::Keep).map_err(cannot)?;
+        Ok(name)
     }
 
     fn migrate(&mut self, from: usize) -> Result<(), StorageError> {

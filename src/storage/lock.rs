@@ -118,6 +118,18 @@ impl DatabaseLock {
         names
     }
 
+    /// Whether the file that is held has a name, whichever: without one it is gone with the last process that has it open.
+    pub(super) fn has_name(&self) -> bool {
+        #[cfg(unix)]
+        {
+            let held = self.0.database.lock().unwrap_or_else(PoisonError::into_inner);
+            let names = held.as_ref().and_then(|(file, _)| file.metadata().ok());
+            names.is_none_or(|metadata| std::os::unix::fs::MetadataExt::nlink(&metadata) > 0)
+        }
+        #[cfg(not(unix))]
+        true
+    }
+
     /// The file that is held; `None` if there was none yet.
     pub(super) fn identity(&self) -> Option<FileIdentity> {
         let held = self.0.database.lock().unwrap_or_else(PoisonError::into_inner);

@@ -123,7 +123,7 @@ pub struct WriteStore {
     /// How many commits there were since it was looked how long the write-ahead log is.
     pub(super) unlooked_commits: u32,
     /// The files that must keep their names, if the connection is the server's.
-    files: Option<Files>,
+    pub(super) files: Option<Files>,
     /// Held until the connection is closed.
     lock: Option<DatabaseLock>,
 }
@@ -174,11 +174,6 @@ impl WriteStore {
     pub fn commit(&mut self) -> Result<(), StorageError> {
         self.check_in_place()?;
         self.execute("COMMIT")
-    }
-
-    /// Fails if the database's files have lost their names.
-    pub fn check_in_place(&self) -> Result<(), StorageError> {
-        self.files.as_ref().map_or(Ok(()), Files::check)
     }
 
     /// Drops the transaction, if one is open: SQLite has rolled back by itself after some errors.

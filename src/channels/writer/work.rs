@@ -65,6 +65,8 @@ pub(super) struct Work<O> {
     /// Up to when, by the clock that nobody sets, creates have grown older.
     aged_to: Duration,
     warn_due: Instant,
+    /// When a copy of a removed database may be tried again.
+    rescue_due: Instant,
     /// When to look again whether the database's files have their names; each commit looks, too.
     look_due: Instant,
 }
@@ -84,7 +86,7 @@ impl<O> Work<O> {
         let now = Instant::now();
         // A kill may have left deleted texts in the write-ahead log, and old requests.
         let aged_to = options.clock.running();
-        let (wipe_due, sweep_due, warn_due, look_due) = (Some(now), now, now, now);
+        let (wipe_due, sweep_due, warn_due, look_due, rescue_due) = (Some(now), now, now, now, now);
         Ok(Self {
             store,
             options,
@@ -98,6 +100,7 @@ impl<O> Work<O> {
             aged_to,
             warn_due,
             look_due,
+            rescue_due,
         })
     }
 
@@ -284,7 +287,26 @@ impl<O> Work<O> {
         };
         let goes_on = !matches!(state, WriterState::Failed(_));
         self.set_state(state);
+        if error.is_displaced() {
+            self.rescue();
+        }
         goes_on
+    }
+
+    /// Makes a copy of a database that was removed, before it is gone with this process. A copy that fails is tried again.
+    fn rescue(&mut self) {
+        let now = Instant::now();
+        if self.rescue_due > now {
+            return;
+        }
+        self.rescue_due = now + WARN_INTERVAL;
+        match self.store.rescue() {
+            Ok(Some(copy)) => tracing::warn!(copy = %copy.display(), "what the removed database held is copied"),
+            Ok(None) => self.rescue_due = now,
+            Err(error) => {
+                tracing::error!(%error, "what the removed database held can't be copied: do not stop the server");
+            }
+        }
     }
 
     fn set_state(&self, state: WriterState) {
