@@ -88,3 +88,34 @@ async fn a_running_server_keeps_its_locks_while_commands_use_its_database() {
     }
     ada.post("after").await;
 }
+
+/// SQLite looks for the write-ahead log beside the name: by another one, commands would miss what was written last, and one
+/// that writes would damage the database.
+#[tokio::test]
+async fn no_command_uses_a_database_in_use_under_another_name() {
+    let mut site = Site::new().await;
+    let server = site.serve().await;
+    let mut ada = site.connect(&server, person(1)).await;
+    ada.post("before").await;
+    fs::create_dir(site.home.join("other")).expect("a folder");
+    fs::hard_link(site.database(), site.home.join("other/m.db")).expect("a second name");
+    site.set("DB_PATH", "other/m.db");
+    for arguments in [
+        &["token", "auditor", "add", "--name", "Vera"][..],
+        &["token", "auditor", "list"],
+        &["search", "before"],
+        &["export"],
+        &["backup", "-o", "b.tar.zst"],
+        &["verify-chain", "--db", "other/m.db", "--no-state"],
+        &["adopt", "other/m.db"],
+    ] {
+        let output = site.command(arguments).output().expect("the program ends");
+        let stderr = String::from_utf8(output.stderr).expect("text");
+        assert!(!output.status.success(), "{arguments:?}");
+        let expected = format!("in use by process {}, under another name", server.id());
+        assert!(stderr.contains(&expected), "{arguments:?}: {stderr}");
+    }
+    let beside: Vec<_> = fs::read_dir(site.home.join("other")).expect("a folder").collect();
+    assert_eq!(beside.len(), 1, "{beside:?}");
+    ada.post("after").await;
+}

@@ -72,7 +72,7 @@ async fn a_second_name_of_a_database_in_use_does_not_lead_past_its_lock() {
     site.set("DB_PATH", "other/messages.db");
     let stderr = refused(&site);
     let expected =
-        format!("error: the database `other/messages.db` is in use by process {}, by another name", server.id());
+        format!("error: the database `other/messages.db` is in use by process {}, under another name", server.id());
     assert!(stderr.starts_with(&expected), "{stderr}");
     assert_eq!(fs::read_dir(site.home.join("other")).expect("a folder").count(), 2, "only a lock is beside it");
     ada.post("after").await;

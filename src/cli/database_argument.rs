@@ -105,6 +105,7 @@ fn storage_error(error: StorageError, elsewhere: &str) -> CliError {
         StorageError::Reference { .. } => "take it over with `coms adopt`",
         StorageError::ChangedSchema { .. } => "undo that change, or restore a backup: `coms restore`",
         StorageError::Older { .. } => "start the server on it once: `coms serve`",
+        StorageError::Lock(_) => "name the database as that process does",
         StorageError::Newer { .. } => "a later coms wrote it: use that one",
         StorageError::Open { .. } => elsewhere,
         _ => return CliError::from(error),

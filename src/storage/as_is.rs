@@ -17,6 +17,7 @@ use tempfile::TempDir;
 
 use super::database::{Access, Database, check_kind, connect, connect_frozen};
 use super::error::{StorageError, plain_words};
+use super::lock::DatabaseLock;
 use super::reference::ReferenceDatabase;
 use crate::staged_file::beside;
 
@@ -55,6 +56,7 @@ pub enum Opened {
 impl AsIs {
     /// Looks at the file and decides how it can be read.
     pub fn prepare(path: &Path) -> Result<Self, StorageError> {
+        DatabaseLock::refuse_other_name(path)?;
         let cannot = |cause: String| StorageError::Open { path: path.to_owned(), cause };
         let metadata = fs::metadata(path).map_err(|error| cannot(error.to_string()))?;
         check_kind(path)?;

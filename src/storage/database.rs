@@ -67,6 +67,7 @@ pub struct Database {
 impl Database {
     /// Opens the database at `path`, which must be there and have the current schema. What is refused is left as it was.
     pub fn open(path: &Path, access: Access) -> Result<Self, StorageError> {
+        DatabaseLock::refuse_other_name(path)?;
         Self::open_as(path, access, Ownership::Shared)
     }
 

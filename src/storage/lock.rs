@@ -111,11 +111,19 @@ impl DatabaseLock {
 
     /// How many names the database has: more than one if there are hard links to it.
     pub fn names(&self) -> u64 {
-        #[cfg(unix)]
-        let names = fs::metadata(self.path()).map_or(0, |found| std::os::unix::fs::MetadataExt::nlink(&found));
-        #[cfg(not(unix))]
-        let names = 1;
-        names
+        names_of(self.path())
+    }
+
+    /// Refuses the database at `path` if its lock is held under another name. SQLite keeps what was written last in a file
+    /// beside the name: by this one, some of it would be missing, and what is written would damage the database.
+    pub(super) fn refuse_other_name(path: &Path) -> Result<(), LockError> {
+        if names_of(path) < 2 || Self::path_of(path).is_ok_and(|lock| is_held(&lock)) {
+            return Ok(());
+        }
+        match FileIdentity::at(path).ok().and_then(holder_by_another_name) {
+            Some(holder) => Err(LockError::Held { path: path.to_owned(), holder }),
+            None => Ok(()),
+        }
     }
 
     /// Whether the file that is held has a name, whichever: without one it is gone with the last process that has it open.
@@ -156,7 +164,7 @@ impl DatabaseLock {
         match FileIdentity::at(path) {
             Ok(found) if held.as_ref().is_some_and(|(_, identity)| *identity == found) => return Ok(()),
             Ok(found) if locked_here().contains(&found) => {
-                let holder = "this process, by another name of it".to_owned();
+                let holder = "this process, under another name".to_owned();
                 return Err(LockError::Held { path: path.clone(), holder });
             }
             Ok(_) => {}
@@ -223,6 +231,20 @@ fn check_kind(path: &Path) -> Result<(), LockError> {
     other_kind(path).map_or(Ok(()), refuse)
 }
 
+fn names_of(path: &Path) -> u64 {
+    #[cfg(unix)]
+    let names = fs::metadata(path).map_or(0, |found| std::os::unix::fs::MetadataExt::nlink(&found));
+    #[cfg(not(unix))]
+    let names = u64::from(path.exists());
+    names
+}
+
+/// Whether the lock file is locked.
+fn is_held(lock: &Path) -> bool {
+    let file = lock.is_file().then(|| File::open(lock).ok()).flatten();
+    file.is_some_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+}
+
 fn holder_in(file: &mut File) -> io::Result<String> {
     let mut holder = String::new();
     file.take(HOLDER_BYTES).read_to_string(&mut holder)?;
@@ -249,7 +271,7 @@ fn holder_by_another_name(database: FileIdentity) -> Option<String> {
         (kind == "FLOCK" && file == database).then_some(process)
     })?;
     // Of those in other containers there is no number.
-    Some(if holder == "0" { "another process".to_owned() } else { format!("process {holder}, by another name of it") })
+    Some(if holder == "0" { "another process".to_owned() } else { format!("process {holder}, under another name") })
 }
 
 #[cfg(not(target_os = "linux"))]
