@@ -17,6 +17,8 @@ use crate::support::raw::{FIN, RawClient, TEXT, masked};
 use crate::support::raw::{HttpAnswer, http};
 use crate::support::server::{TestServer, clock_at, forward};
 use crate::support::{in_time, person};
+#[cfg(unix)]
+use crate::verify_chain::log;
 
 /// Posts `count` messages.
 async fn fill(mut ada: Client, count: usize) {
@@ -237,4 +239,39 @@ async fn a_server_that_stops_does_not_pass_off_a_part_for_the_whole() {
     let mut rest = Vec::new();
     in_time("the end", half_read.read_to_end(&mut rest)).await.ok();
     assert!(!rest.ends_with(b"\r\n0\r\n\r\n"), "the answer ends as if it were whole");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_page_that_can_not_be_read_does_not_pass_off_those_before_it_for_the_whole() {
+    let mut site = Site::new().await;
+    let key = log::key();
+    site.set("SERVER_SECRET_KEY", key.to_hex().reveal());
+    site.set("SERVER_PUBLIC_KEY", &key.public().to_string());
+    site.set("CHAIN_ACCESS", "public");
+    log::write_log(&site.database(), &log::steps(3_000));
+    // In the third page.
+    log::tamper(&site.database(), "UPDATE entry SET hash = x'00' WHERE idx = 2500");
+    let server = site.serve().await;
+    let mut stream = ask(&server.address, "", false).await;
+    let mut answer = Vec::new();
+    in_time("the end", stream.read_to_end(&mut answer)).await.ok();
+    let text = String::from_utf8_lossy(&answer);
+    assert!(text.starts_with("HTTP/1.1 200 ") && text.contains(r#"{"index":2499,"#), "what can be read comes");
+    assert!(
+        !text.contains(r#"{"index":2500,"#) && !text.ends_with("\r\n0\r\n\r\n"),
+        "the answer ends as if it were whole"
+    );
+    coms::central::install_tls();
+    for packing in ["plain", "gzip", "zstd"] {
+        let builder = reqwest::Client::builder();
+        let builder = match packing {
+            "gzip" => builder.no_zstd(),
+            "zstd" => builder.no_gzip(),
+            _ => builder.no_gzip().no_zstd(),
+        };
+        let url = format!("http://{}/log-chain/entries", server.address);
+        let answer = builder.build().expect("a client").get(&url).send().await.expect("the beginning of an answer");
+        assert!(answer.bytes().await.is_err(), "{packing}");
+    }
 }
