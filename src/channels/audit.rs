@@ -11,6 +11,7 @@ mod watch;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+pub use contents::adopted_times;
 pub use watch::AuditWatch;
 
 use super::stored_chain::entry_of;

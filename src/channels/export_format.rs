@@ -67,6 +67,10 @@ pub struct ExportHeader {
     pub head: Option<SignedHead>,
     /// How many entries the chain has; the export carries all of them, unless `filter` is there.
     pub chain_length: u64,
+    /// How many entries the chain had when the database was adopted; absent if it never was. What messages show of their
+    /// entries from before is as it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adopted_length: Option<u64>,
     /// What was left out, as the options of the command say it; absent from a whole export.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub filter: Option<ExportFilter>,

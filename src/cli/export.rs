@@ -158,6 +158,7 @@ impl Export {
             public_key,
             head: signed,
             chain_length: head.length,
+            adopted_length: Some(database.adopted_length()?).filter(|length| *length > 0),
             filter,
         };
         Ok(Contents { header, channels })

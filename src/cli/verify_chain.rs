@@ -8,6 +8,7 @@ mod contents;
 mod database;
 mod evidence;
 mod export;
+mod judge;
 mod judgement;
 mod manifest;
 pub(super) mod memory;
@@ -22,10 +23,10 @@ use std::time::Instant;
 use clap::Args;
 
 use super::{CliError, Exit, Globals, SecretArgument, SettingsArgs};
-use crate::config::{DatabaseConfig, PublicIdentity};
+use crate::config::{DatabaseConfig, ProcessEnvironment, PublicIdentity, Settings};
 use crate::ids::ChainIndex;
 use crate::keys::PublicKey;
-use judgement::Judge;
+use judge::Judge;
 use memory::Memory;
 use report::Report;
 
@@ -89,6 +90,8 @@ struct Request<'a> {
     globals: &'a Globals,
     started: Instant,
     configured: PublicIdentity,
+    /// Where the configured database is; `None` if nothing is configured.
+    configured_path: Option<PathBuf>,
 }
 
 impl Request<'_> {
@@ -132,28 +135,36 @@ impl VerifyChain {
     async fn verify(&self, globals: &Globals, started: Instant) -> Result<Report, CliError> {
         let token = self.token_secret()?;
         let (configured, configured_path) = self.configuration(globals)?;
-        let request = Request { args: self, globals, started, configured };
+        let request = Request { args: self, globals, started, configured, configured_path };
         if let Some(url) = &self.manifest {
             return Box::pin(manifest::verify(&request, url, token)).await;
         }
-        match (&self.export, self.db.clone().or(configured_path)) {
+        match (&self.export, self.db.clone().or_else(|| request.configured_path.clone())) {
             (Some(path), _) => export::verify(&request, path).await,
             (None, Some(path)) => database::verify(&request, path).await,
             (None, None) => Err(CliError::usage("nothing to verify")),
         }
     }
 
-    /// Who the configuration says that the server is, and where the database is, for a source that may be the
-    /// operator's own. A log that somebody else serves is not the configuration's to vouch for.
+    /// Who the configuration says that the server is, and where its database is, for a source that may be the operator's
+    /// own. A log that somebody else serves is not the configuration's to vouch for.
     fn configuration(&self, globals: &Globals) -> Result<(PublicIdentity, Option<PathBuf>), CliError> {
         if self.manifest.is_some() || self.export.is_some() {
             return Ok((PublicIdentity::default(), None));
         }
-        if self.db.is_some() {
-            return Ok((self.settings.load(globals)?.read::<PublicIdentity>()?, None));
+        if self.db.is_none() {
+            let (identity, database) = self.settings.read::<(PublicIdentity, DatabaseConfig)>(globals)?;
+            return Ok((identity, Some(database.path)));
         }
-        let (identity, database) = self.settings.read::<(PublicIdentity, DatabaseConfig)>(globals)?;
-        Ok((identity, Some(database.path)))
+        if self.public_key.is_some() && self.settings.env_file.is_none() {
+            // The file and the key are named: what the configuration could add is not worth failing for.
+            let Ok(settings) = Settings::load(None, ProcessEnvironment::current()) else {
+                return Ok(Default::default());
+            };
+            return Ok((settings.read().unwrap_or_default(), configured_path(&settings)));
+        }
+        let settings = self.settings.load(globals)?;
+        Ok((settings.read::<PublicIdentity>()?, configured_path(&settings)))
     }
 
     fn token_secret(&self) -> Result<Option<crate::secret::Secret>, CliError> {
@@ -180,4 +191,10 @@ impl VerifyChain {
             _ => "the configured database".to_owned(),
         }
     }
+}
+
+/// Where the database of a server is that is configured at all.
+fn configured_path(settings: &Settings) -> Option<PathBuf> {
+    let is_configured = settings.file().is_some() || settings.is_set_by_process() || settings.process_sets("DB_PATH");
+    settings.read::<DatabaseConfig>().ok().filter(|_| is_configured).map(|database| database.path)
 }

@@ -129,12 +129,16 @@ impl Settings {
     /// Whether the process itself has a configuration: sets any variable that a server can't do without. Others, such as
     /// `PORT` and `HOST`, stand in many environments for other reasons.
     pub fn is_set_by_process(&self) -> bool {
-        let set = |name: &str| self.process.value(name).is_some_and(|value| !value.is_empty());
         let required = SETTINGS.iter().filter(|setting| setting.default == DefaultValue::Required);
         required
             .flat_map(|setting| [Some(setting.name.to_owned()), setting.file_name()])
             .flatten()
-            .any(|name| set(&name))
+            .any(|name| self.process_sets(&name))
+    }
+
+    /// Whether the process sets the variable `name` to anything.
+    pub fn process_sets(&self, name: &str) -> bool {
+        self.process.value(name).is_some_and(|value| !value.is_empty())
     }
 
     /// The file that was read, if there was one.

@@ -49,7 +49,7 @@ pub struct VerifyOptions {
     pub remembered: Option<(ChainIndex, EntryHash)>,
     /// Check each signature by itself with `verify_strict` in place of batches by the rules of ZIP 215.
     pub strict: bool,
-    /// Whether entries follow each other. Not so in an excerpt, whose entries are each checked by itself.
+    /// Whether each entry follows the one before. Not so in an excerpt, which has gaps.
     pub contiguous: bool,
 }
 
@@ -105,8 +105,10 @@ impl Verifier {
 
     /// Takes the next full entry. Blocks when the workers are behind.
     pub fn push(&mut self, entry: &Entry) {
+        let follows = self.due == Some(entry.index);
+        self.place(entry.into());
         // After a gap the link can't hold, which says nothing new.
-        if self.place(entry.into()) && self.options.contiguous {
+        if follows {
             self.check_link(entry);
         }
         self.check_time(entry);
@@ -164,10 +166,11 @@ impl Verifier {
         Verified { entries, head, last, last_timestamp: latest, breaks }
     }
 
-    /// Checks the index, and what is remembered of it; whether it is the one that was due.
-    fn place(&mut self, entry: SealedEntry) -> bool {
+    /// Checks the index, and what is remembered of it.
+    fn place(&mut self, entry: SealedEntry) {
         let due = self.due.unwrap_or(ChainIndex(u64::MAX));
-        let in_place = self.due == Some(entry.index) || !self.options.contiguous;
+        let is_later = !self.options.contiguous && self.due.is_some_and(|due| entry.index >= due);
+        let in_place = self.due == Some(entry.index) || is_later;
         if !in_place {
             let detail = if entry.index > due {
                 format!("index {} stands where {due} is due: entries are missing or out of order", entry.index)
@@ -180,7 +183,6 @@ impl Verifier {
         self.due = entry.index.0.checked_add(1).map(ChainIndex);
         self.last = Some(entry);
         self.entries += 1;
-        in_place
     }
 
     fn compare_remembered(&mut self, index: ChainIndex, hash: EntryHash) {

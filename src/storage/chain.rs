@@ -66,8 +66,6 @@ pub struct CoveredMessage<'a> {
     pub id: Option<MessageId>,
     /// The bytes of what it says.
     pub content: &'a [u8],
-    /// Whether it was deleted.
-    pub is_deleted: bool,
     /// The entry that it names as the first that covers it.
     pub entry: ChainIndex,
     /// Whether there is such an entry, and it is about this message.
@@ -76,6 +74,34 @@ pub struct CoveredMessage<'a> {
     pub latest: ChainIndex,
     /// The content hash of that entry, if there is one and it is about this message.
     pub latest_content_hash: Option<&'a [u8]>,
+    /// The times that are shown, and those of the entries.
+    pub times: CoveredTimes,
+    /// Whether it has metadata.
+    pub has_metadata: bool,
+    /// Whether it shows another index or hash than its entry has, as only adopted messages may.
+    pub shows_another: bool,
+}
+
+impl CoveredMessage<'_> {
+    /// Whether it was deleted.
+    pub fn is_deleted(&self) -> bool {
+        self.times.deleted_at.is_some()
+    }
+}
+
+/// The times of a message and of the entries that it names, in milliseconds since the epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CoveredTimes {
+    /// When it was written.
+    pub created_at: i64,
+    /// When it was last changed; `None` where it says that it never was.
+    pub updated_at: Option<i64>,
+    /// When it was deleted.
+    pub deleted_at: Option<i64>,
+    /// The time of the first entry, if there is one and it is about this message.
+    pub entry: Option<i64>,
+    /// The time of the entry of the latest edit or the deletion, if it names one, there is one, and it is about this message.
+    pub latest_entry: Option<i64>,
 }
 
 /// An earlier version of a message, as stored.
@@ -183,9 +209,12 @@ impl Database {
         mut each: impl FnMut(CoveredMessage<'_>),
     ) -> Result<Option<ScanPlace>, StorageError> {
         let mut statement = self.connection.prepare_cached(
-            "SELECT m.key, m.id, m.content, m.deleted_at IS NOT NULL, m.entry, m.latest_entry, \
-             c.message = m.key, c.content_hash, l.message = m.key, l.content_hash \
+            "SELECT m.key, m.id, m.content, m.deleted_at, m.entry, m.latest_entry, \
+             c.message = m.key, c.content_hash, l.message = m.key, l.content_hash, \
+             m.created_at, m.updated_at, c.timestamp, l.timestamp, m.metadata IS NOT NULL, \
+             a.message IS NOT NULL \
              FROM message m LEFT JOIN entry c ON c.idx = m.entry LEFT JOIN entry l ON l.idx = m.latest_entry \
+             LEFT JOIN adopted_message a ON a.message = m.key \
              WHERE m.key > ?1 ORDER BY m.key LIMIT ?2",
         )?;
         let mut rows = statement.query((place.0, limit))?;
@@ -197,14 +226,23 @@ impl Database {
             let has_entry = row.get::<_, Option<bool>>(6)?.unwrap_or(false);
             let (owned, hash) = if latest.is_some() { (8, 9) } else { (6, 7) };
             let is_own = row.get::<_, Option<bool>>(owned)?.unwrap_or(false);
+            let times = CoveredTimes {
+                created_at: row.get(10)?,
+                updated_at: row.get(11)?,
+                deleted_at: row.get(3)?,
+                entry: if has_entry { row.get(12)? } else { None },
+                latest_entry: if is_own && latest.is_some() { row.get(13)? } else { None },
+            };
             each(CoveredMessage {
                 id: message_id(row.get_ref(1)?).ok(),
                 content: bytes(row.get_ref(2)?),
-                is_deleted: row.get(3)?,
                 entry,
                 has_entry,
                 latest: latest.unwrap_or(entry),
                 latest_content_hash: is_own.then_some(bytes(row.get_ref(hash)?)),
+                times,
+                has_metadata: row.get(14)?,
+                shows_another: row.get(15)?,
             });
         }
         Ok((count == limit).then_some(last))

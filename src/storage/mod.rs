@@ -38,7 +38,7 @@ pub use adopt::{AdoptedEntry, AdoptedMessage};
 pub use as_is::{AsIs, Opened};
 pub use auditor_token::AuditorTokenRow;
 pub use backup::{COPY_BYTES_PER_STEP, Counts};
-pub use chain::{ChainItem, ChainRow, Coverage, CoveredMessage, CoveredVersion, ScanPlace};
+pub use chain::{ChainItem, ChainRow, Coverage, CoveredMessage, CoveredTimes, CoveredVersion, ScanPlace};
 pub use channel::{ChannelKey, ChannelRow, NewChannel};
 pub use database::{Access, Database, SCHEMA};
 pub use error::StorageError;

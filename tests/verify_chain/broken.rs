@@ -2,7 +2,7 @@
 
 use coms::logchain::BreakKind;
 
-use super::log::{Log, Step, assert_found, audit, export, key, steps};
+use super::log::{Log, SERVER_ID, Step, assert_found, audit, export, key, steps};
 
 /// Every field of an entry but its index, and the break that altering it makes.
 const FIELDS: [(&str, BreakKind); 6] = [
@@ -104,6 +104,47 @@ fn an_edit_or_a_deletion_that_is_taken_back_is_found() {
 }
 
 #[test]
+fn every_time_that_a_message_shows_is_that_of_its_entry() {
+    let (log, steps) = (Log::new(60), steps(60));
+    let created = steps.iter().enumerate().filter(|(_, step)| matches!(step, Step::Create(_)));
+    for (number, (creation, _)) in created.enumerate().step_by(2) {
+        let latest = steps.iter().rposition(|step| match step {
+            Step::Edit(of, _) | Step::Delete(of) => *of == number,
+            Step::Create(_) => false,
+        });
+        let is_deleted = latest.is_some_and(|latest| matches!(steps[latest], Step::Delete(_)));
+        let mut changes = vec![("created_at = created_at + 1", creation), ("created_at = created_at - 1", creation)];
+        match latest {
+            None => changes.push(("updated_at = created_at + 5", creation)),
+            Some(latest) => changes.extend([("updated_at = updated_at + 1", latest), ("updated_at = NULL", latest)]),
+        }
+        if is_deleted {
+            changes.push(("deleted_at = deleted_at - 1", latest.expect("its deletion")));
+        }
+        for (change, index) in changes {
+            let sql = format!("UPDATE message SET {change} WHERE key = {}", number + 1);
+            assert_found(&log.tampered(&sql), index as u64, BreakKind::Timestamp, &sql);
+        }
+    }
+}
+
+#[test]
+fn what_a_message_shows_beside_its_text_is_found() {
+    let (log, steps) = (Log::new(60), steps(60));
+    let deletion = steps.iter().position(|step| matches!(step, Step::Delete(_))).expect("a deletion");
+    let sql = format!("UPDATE message SET metadata = '{{}}' WHERE latest_entry = {deletion}");
+    assert_found(&log.tampered(&sql), deletion as u64, BreakKind::Content, &sql);
+    let sql = "INSERT INTO adopted_message SELECT key, entry, zeroblob(32) FROM message WHERE entry = 2";
+    assert_found(&log.tampered(sql), 2, BreakKind::Content, sql);
+    // Times from before an adoption are what the reference left.
+    let adopted = "INSERT INTO meta VALUES ('adopted_length', 30); UPDATE message SET created_at = created_at - 1";
+    let findings = log.tampered(&format!("{adopted} WHERE entry < 30"));
+    assert!(findings.verified.breaks.is_empty(), "{:#?}", findings.verified.breaks);
+    assert!(findings.notes.iter().any(|note| note.starts_with("adopted messages")), "{:?}", findings.notes);
+    assert_found(&log.tampered(&format!("{adopted} WHERE entry = 30")), 30, BreakKind::Timestamp, "after it");
+}
+
+#[test]
 fn removal_insertion_swap_and_doubling_are_found() {
     let log = Log::new(300);
     for index in (0..299_u64).step_by(7) {
@@ -168,7 +209,45 @@ fn an_export_is_verified_and_an_altered_one_found() {
     };
     let message = lines.iter().position(|line| line.contains("message 5,")).expect("a message");
     let entry = lines.iter().position(|line| line.contains(r#""index":50,"#)).expect("an entry");
+    let first = log.entries[0].timestamp.to_string();
+    let later = coms::time::Timestamp::from_unix_ms(log.entries[0].timestamp.unix_ms() + 1).to_string();
+    let edited = lines.iter().position(|line| line.contains("hello from message 2,")).expect("an edited message");
+    let deleted = lines.iter().position(|line| line.contains(r#""deleted_at""#)).expect("a deleted message");
+    let changed = |place: usize, from: &str, to: &str| {
+        let mut lines: Vec<_> = lines.iter().map(|line| (*line).to_owned()).collect();
+        assert!(lines[place].contains(from), "{from}: {}", lines[place]);
+        lines[place] = lines[place].replace(from, to);
+        lines.join("\n") + "\n"
+    };
+    let time = |index: usize| log.entries[index].timestamp.to_string();
     let cases = [
+        (
+            changed(2, &format!(r#""created_at":"{first}"#), &format!(r#""created_at":"{later}"#)),
+            Some(1),
+            r#""kind":"timestamp""#,
+        ),
+        (
+            changed(2, &format!(r#""updated_at":"{first}"#), &format!(r#""updated_at":"{later}"#)),
+            Some(1),
+            r#""kind":"timestamp""#,
+        ),
+        (changed(edited, &time(7), &later), Some(1), r#""kind":"timestamp""#),
+        (
+            changed(deleted, &format!(r#""deleted_at":"{}"#, time(9)), &format!(r#""deleted_at":"{later}"#)),
+            Some(1),
+            r#""kind":"timestamp""#,
+        ),
+        (changed(deleted, &time(9), &later), Some(1), r#""kind":"timestamp""#),
+        (changed(deleted, r#""metadata":"{}""#, r#""metadata":"{\"a\":1}""#), Some(1), r#""kind":"content""#),
+        (changed(2, r#""chain_hash":""#, r#""chain_hash":"AAAA"#), Some(1), r#""kind":"content""#),
+        (changed(2, r#""channel_id":"general""#, r#""channel_id":"random""#), Some(1), r#""kind":"storage""#),
+        (
+            changed(1, r#""type":"channel","id":"general""#, r#""type":"channel","id":"generals""#),
+            Some(1),
+            r#""kind":"storage""#,
+        ),
+        (changed(0, SERVER_ID, &SERVER_ID.replace('c', "d")), Some(1), r#""kind":"s"#),
+        (changed(2, r#""metadata""#, r#""mood":"good","metadata""#), Some(0), r#""verdict":"consistent""#),
         (good.replace("from message 5,", "from massage 5,"), Some(1), r#""kind":"content""#),
         (good.replace("hello from message 2,", "hullo from message 2,"), Some(1), r#""kind":"history""#),
         (without(message), Some(1), r#""kind":"history""#),

@@ -2,9 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use coms::channels::audit::{AuditWatch, DatabaseAudit, Findings};
 use coms::channels::export_format::{
-    EXPORT_VERSION, ExportFooter, ExportHeader, ExportLine, ExportMessage, write_entry,
+    EXPORT_VERSION, ExportChannel, ExportFooter, ExportHeader, ExportLine, ExportMessage, write_entry,
 };
 use coms::ids::{ChainIndex, ChannelId, MessageId, ServerId, UserId};
 use coms::logchain::{BreakKind, ContentHash, Entry, EntryHash, Head, SigningKey, VerifyOptions};
@@ -181,16 +183,27 @@ pub(crate) fn export(steps: &[Step], entries: &[Entry]) -> String {
         public_key: Some(key().public().to_string()),
         head: Some(head.sign(&key(), &server, Timestamp::from_unix_ms(START_MS))),
         chain_length: head.length,
+        adopted_length: None,
         filter: None,
     };
     ExportLine::Header(header).write(&mut out).expect("memory");
+    let channel = ExportChannel {
+        id: ChannelId::from("general"),
+        name: "general".to_owned(),
+        channel_type: "text".to_owned(),
+        topic: String::new(),
+        is_read_only: false,
+        position: 0,
+        created_at: Timestamp::from_unix_ms(START_MS).to_string(),
+    };
+    ExportLine::Channel(channel).write(&mut out).expect("memory");
     for entry in entries {
         if let Some(message) = messages.iter().find(|message| message.first_entry() == entry.index) {
             ExportLine::Message(message.clone()).write(&mut out).expect("memory");
         }
         write_entry(entry, &mut out);
     }
-    let footer = ExportFooter { channels: 0, messages: messages.len() as u64, entries: head.length };
+    let footer = ExportFooter { channels: 1, messages: messages.len() as u64, entries: head.length };
     ExportLine::Footer(footer).write(&mut out).expect("memory");
     String::from_utf8(out).expect("text")
 }
@@ -211,7 +224,7 @@ fn export_messages(steps: &[Step], entries: &[Entry]) -> Vec<ExportMessage> {
                 created_at: entry.timestamp.to_string(),
                 updated_at: entry.timestamp.to_string(),
                 chain_index: entry.index,
-                chain_hash: String::new(),
+                chain_hash: BASE64.encode(entry.hash.0),
                 entry: None,
                 latest_chain_index: None,
             }),
@@ -219,12 +232,14 @@ fn export_messages(steps: &[Step], entries: &[Entry]) -> Vec<ExportMessage> {
                 let message = &mut messages[*number];
                 message.edit_history_entries.push(Some(message.latest_entry()));
                 message.edit_history.push(std::mem::replace(&mut message.content, content.clone()));
+                message.updated_at = entry.timestamp.to_string();
                 message.latest_chain_index = Some(entry.index);
             }
             Step::Delete(number) => {
                 let message = &mut messages[*number];
                 (message.edit_history, message.edit_history_entries) = (Vec::new(), Vec::new());
                 "[deleted]".clone_into(&mut message.content);
+                message.updated_at = entry.timestamp.to_string();
                 message.deleted_at = Some(entry.timestamp.to_string());
                 message.latest_chain_index = Some(entry.index);
             }

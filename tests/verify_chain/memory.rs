@@ -114,3 +114,118 @@ fn the_default_memory_is_in_the_home_directory() {
     let run = home.run(&["verify-chain", "--db", "log.db"]);
     assert!(run.code == Some(0) && run.stdout.contains("0 new entries") && run.stderr.is_empty(), "{run:?}");
 }
+
+#[test]
+fn an_older_export_is_as_old_as_it_is() {
+    let log = Log::new(100);
+    let home = &log.home;
+    let verify = |file: &str| home.run(&["verify-chain", "--export", file, "--state", "memory.json"]);
+    for length in [60, 100] {
+        home.write(&format!("{length}.jsonl"), &super::log::export(&steps(length), &log.entries[..length]));
+    }
+    assert_eq!(verify("100.jsonl").code, Some(0));
+    let run = verify("60.jsonl");
+    let line = "intact, older than what was seen (100): 60 entries, and what the messages say";
+    assert!(run.code == Some(0) && run.stdout.lines().last() == Some(line), "{run:?}");
+    assert!(evidence(home).is_none(), "there is nothing to prove");
+    // What was seen stays what it was, and an export of another log is found.
+    let anew: Vec<_> = (0..130).map(|number| Step::Create(format!("instead {number}"))).collect();
+    let entries = write_log(&home.join("anew.db"), &anew);
+    home.write("anew.jsonl", &super::log::export(&anew, &entries));
+    let run = verify("anew.jsonl");
+    assert!(run.code == Some(1) && run.stdout.contains("break at 99: forked"), "{run:?}");
+}
+
+#[test]
+fn a_copy_elsewhere_is_compared_and_neither_a_rollback_nor_remembered() {
+    let home = Home::new();
+    home.write(".env", "DB_PATH=live.db\n");
+    for (name, length) in [("live.db", 100), ("old.db", 60), ("new.db", 120)] {
+        write_log(&home.join(name), &steps(length));
+    }
+    let verify = |more: &[&str]| {
+        let mut arguments = vec!["verify-chain", "--state", "memory.json"];
+        arguments.extend(more);
+        home.run(&arguments)
+    };
+    let seen = || {
+        let memory: Value = serde_json::from_str(&home.read("memory.json")).expect("JSON");
+        memory["sources"].as_object().expect("sources").values().next().expect("one")["length"].clone()
+    };
+    let first = verify(&["--db", "new.db"]);
+    assert!(first.code == Some(0) && first.stderr.contains("compared and not remembered"), "{first:?}");
+    assert!(!home.join("memory.json").exists());
+
+    assert_eq!(verify(&[]).code, Some(0));
+    assert_eq!(seen(), 100);
+    let old = verify(&["--db", "old.db"]);
+    assert!(
+        old.code == Some(0) && old.stdout.contains("intact, older than what was seen (100): 60 entries"),
+        "{old:?}"
+    );
+    let new = verify(&["--db", "new.db"]);
+    assert!(new.code == Some(0) && new.stdout.contains("continues what was seen before: 20 new entries"), "{new:?}");
+    assert_eq!(seen(), 100, "a copy is not remembered");
+    // However it is called: the configured one should have grown.
+    fs::copy(home.join("old.db"), home.join("live.db")).expect("a copy");
+    for name in ["live.db", "./live.db"] {
+        let cut = verify(&["--db", name]);
+        assert!(cut.code == Some(1) && cut.stdout.contains("break at 60: rolled_back"), "{cut:?}");
+    }
+    let forked: Vec<_> = (0..130).map(|number| Step::Create(format!("instead {number}"))).collect();
+    write_log(&home.join("forked.db"), &forked);
+    let other = verify(&["--db", "forked.db"]);
+    assert!(other.code == Some(1) && other.stdout.contains("break at 99: forked"), "{other:?}");
+}
+
+#[test]
+fn without_a_configuration_the_database_that_was_seen_first_is_the_one_that_grows() {
+    let log = Log::new(100);
+    assert_eq!(verify(&log.home, &[]).0, Some(0));
+    write_log(&log.home.join("copy.db"), &steps(60));
+    let run = log.home.run(&["verify-chain", "--db", "copy.db", "--state", "memory.json"]);
+    assert!(run.code == Some(0) && run.stdout.contains("older than what was seen (100)"), "{run:?}");
+    replace(&log.home, &steps(60), &super::log::key());
+    assert_eq!(found(&verify(&log.home, &[]).1, "rolled_back"), Some(60));
+}
+
+#[test]
+fn a_named_database_with_a_given_key_needs_no_configuration() {
+    let log = Log::new(20);
+    let key = super::log::key().public().to_string();
+    let arguments = ["verify-chain", "--db", "log.db", "--public-key", &key, "--no-state"];
+    for unusable in ["PORT='never closed\n", "SERVER_PUBLIC_KEY=nonsense\nSERVER_ID=nonsense\n"] {
+        log.home.write(".env", unusable);
+        let run = log.home.run(&arguments);
+        assert!(run.code == Some(0) && run.stdout.contains("intact: 20 entries"), "{run:?}");
+        // Without the key it is the configuration's to say which one is to be expected.
+        assert_eq!(log.home.run(&["verify-chain", "--db", "log.db", "--no-state"]).code, Some(2));
+    }
+    fs::remove_file(log.home.join(".env")).expect("the file");
+    fs::create_dir(log.home.join(".env")).expect("a folder");
+    assert_eq!(log.home.run(&arguments).code, Some(0));
+    // One that was named is to be read.
+    assert_eq!(log.home.run(&[&arguments[..], &["-e", "missing.env"]].concat()).code, Some(2));
+}
+
+#[test]
+fn the_verdict_is_one_line_whatever_it_is() {
+    let log = Log::new(20);
+    fs::copy(log.path(), log.home.join("bad.db")).expect("a copy");
+    tamper(&log.home.join("bad.db"), "UPDATE entry SET signature = randomblob(64) WHERE idx = 4");
+    for (source, code, line) in [
+        (["--db", "log.db"], 0, "intact: 20 entries, and what the messages say\n"),
+        (["--db", "bad.db"], 1, "broken: 1 break, first at 4\n"),
+        (["--db", "missing.db"], 3, "unknown: it could not be verified\n"),
+        (["--export", "missing.jsonl"], 3, "unknown: it could not be verified\n"),
+        (["--manifest", "http://127.0.0.1:1"], 3, "unknown: it could not be verified\n"),
+    ] {
+        let arguments = [&["verify-chain", "-q", "--no-state", "--timeout", "1"], &source[..]].concat();
+        let run = log.home.run(&arguments);
+        assert!(run.code == Some(code) && run.stdout.ends_with(line), "{run:?}");
+        assert_eq!(run.stdout.lines().filter(|line| !line.starts_with("break")).count(), 1, "{run:?}");
+        let run = log.home.run(&[&arguments[..], &["--json"]].concat());
+        let report: Value = serde_json::from_str(&run.stdout).expect("one object");
+        assert_eq!((run.code, report["verdict"].as_str()), (Some(code), line.split(':').next()));
+    }
+}

@@ -10,7 +10,7 @@ use coms::logchain::{Entry, EntryHash, EntryLine, Verifier, VerifyOptions};
 use coms::time::Timestamp;
 use serde_json::Value;
 
-use super::log::{Log, key};
+use super::log::{Log, export, key, steps};
 
 /// A Python that has `cryptography`: the system's, or one of an environment that is made once, beside what is built.
 /// Where nobody looks at what is skipped, it must be there.
@@ -55,6 +55,13 @@ fn both(python: &Path, entries: &[Entry]) -> (Found, Found) {
     let ours = verifier.finish().breaks.listed().to_vec();
     let ours = ours.into_iter().map(|fault| (fault.index.expect("an index").0, fault.kind.name().to_owned())).collect();
 
+    let (count, theirs) = run(python, &lines);
+    assert_eq!(count, entries.len() as u64);
+    (ours, theirs)
+}
+
+/// What the verifier in Python finds in `input`: the number of entries, and the breaks.
+fn run(python: &Path, input: &[u8]) -> (u64, Found) {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/verify_chain.py");
     let mut child = Command::new(python)
         .arg(script)
@@ -63,25 +70,56 @@ fn both(python: &Path, entries: &[Entry]) -> (Found, Found) {
         .stdout(Stdio::piped())
         .spawn()
         .expect("Python starts");
-    child.stdin.take().expect("its input").write_all(&lines).expect("it reads");
+    child.stdin.take().expect("its input").write_all(input).expect("it reads");
     let output = child.wait_with_output().expect("it ends");
     let report: Value = serde_json::from_slice(&output.stdout).expect("a report");
-    assert_eq!(report["entries"], entries.len());
-    let theirs = report["breaks"].as_array().expect("a list").iter();
-    let theirs = theirs
-        .map(|fault| (fault["index"].as_u64().expect("an index"), fault["kind"].as_str().expect("a kind").to_owned()))
-        .collect();
-    (ours, theirs)
+    (report["entries"].as_u64().expect("a number"), breaks(&report))
+}
+
+fn breaks(report: &Value) -> Found {
+    let listed = report["breaks"].as_array().expect("a list").iter();
+    let kind = |fault: &Value| fault["kind"].as_str().expect("a kind").to_owned();
+    listed.map(|fault| (fault["index"].as_u64().expect("an index"), kind(fault))).collect()
+}
+
+/// The Python, or a word that it is skipped: not by the macro, whose words nobody sees of a test that passes.
+fn python_or_say(test: &str) -> Option<PathBuf> {
+    let found = python();
+    if found.is_none() {
+        let words = format!("skipped {test}: there is no python3 with the `cryptography` package");
+        writeln!(std::io::stderr(), "{words}").expect("standard error");
+    }
+    found
+}
+
+#[test]
+fn an_independent_verifier_agrees_on_exports_and_the_times_in_them() {
+    let Some(python) = python_or_say("an_independent_verifier_agrees_on_exports_and_the_times_in_them") else { return };
+    let log = Log::new(40);
+    let good = export(&steps(40), &log.entries);
+    let time = |index: usize| log.entries[index].timestamp.to_string();
+    let other = "2026-11-23T00:00:00.000Z";
+    let named = |name: &str, index: usize| (format!(r#""{name}":"{}"#, time(index)), format!(r#""{name}":"{other}"#));
+    let mut cases = vec![
+        (String::new(), String::new()),
+        ("from message 5,".to_owned(), "from massage 5,".to_owned()),
+        ("hello from message 2,".to_owned(), "hullo from message 2,".to_owned()),
+        (r#""chain_hash":""#.to_owned(), r#""chain_hash":"AAAA"#.to_owned()),
+    ];
+    cases.extend([named("created_at", 1), named("updated_at", 7), named("deleted_at", 9)]);
+    for (from, to) in cases {
+        assert!(good.contains(&from), "{from}");
+        let text = if from.is_empty() { good.clone() } else { good.replacen(&from, &to, 1) };
+        let run_of_ours = log.home.run_with_input(&["verify-chain", "--export", "-", "--no-state", "--json"], &text);
+        let ours = breaks(&serde_json::from_str(&run_of_ours.stdout).expect("a report"));
+        assert_eq!((40, ours.clone()), run(&python, text.as_bytes()), "{from}");
+        assert_eq!(ours.is_empty(), from.is_empty(), "{from}");
+    }
 }
 
 #[test]
 fn an_independent_verifier_agrees() {
-    let Some(python) = python() else {
-        // Not by the macro, whose words nobody sees of a test that passes.
-        let words = "skipped an_independent_verifier_agrees: there is no python3 with the `cryptography` package";
-        writeln!(std::io::stderr(), "{words}").expect("standard error");
-        return;
-    };
+    let Some(python) = python_or_say("an_independent_verifier_agrees") else { return };
     let good = Log::new(120).entries;
     let cases: [(&str, Alter); 10] = [
         ("nothing", |_| {}),

@@ -50,7 +50,8 @@ fn what_the_reference_broke_is_named_and_what_it_edits_is_a_note() {
     let (code, report) = verify(&home, "reference-edited.db");
     assert_eq!((code, breaks(&report)), (Some(1), vec![("prev_hash".to_owned(), 5)]));
     assert!(report["breaks"][0]["detail"].as_str().expect("a text").contains("restart"));
-    assert_eq!(report["notes"].as_array().expect("notes").len(), 2);
+    // What was edited, what was deleted, and what no log covers.
+    assert_eq!(report["notes"].as_array().expect("notes").len(), 3);
 
     let (_, report) = verify(&home, "reference-restarted.db");
     assert_eq!(breaks(&report), [("prev_hash".to_owned(), 3)]);

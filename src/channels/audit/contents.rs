@@ -1,4 +1,4 @@
-//! What messages and their earlier versions say, against the entries that cover them.
+//! What messages and their earlier versions say, and the times that they show, against the entries that cover them.
 
 use super::{AuditError, AuditWatch, PIECE};
 use crate::ids::{ChainIndex, MessageId};
@@ -13,7 +13,7 @@ pub(super) fn check(
     breaks: &mut Breaks,
 ) -> Result<Vec<String>, AuditError> {
     let adopted_length = database.adopted_length()?;
-    let mut judge = Judge { from, adopted_length, uncovered: 0, before: None, breaks };
+    let mut judge = Judge { from, adopted_length, uncovered: 0, adopted: 0, before: None, breaks };
     let mut place = Some(ScanPlace::default());
     while let Some(from_here) = place {
         watch.check()?;
@@ -24,10 +24,25 @@ pub(super) fn check(
         watch.check()?;
         place = database.covered_versions(from_here, PIECE, |version| judge.version(&version))?;
     }
-    Ok(match judge.uncovered {
-        0 => Vec::new(),
-        count => vec![format!("{count} earlier versions are from before the adoption, and no entry covers them")],
-    })
+    let mut notes = Vec::new();
+    if judge.uncovered > 0 {
+        notes.push(format!(
+            "{} earlier versions are from before the adoption, and no entry covers them",
+            judge.uncovered
+        ));
+    }
+    if judge.adopted > 0 {
+        notes.push(adopted_times(judge.adopted));
+    }
+    Ok(notes)
+}
+
+/// What to say of `count` messages from before an adoption.
+pub fn adopted_times(count: u64) -> String {
+    format!(
+        "adopted messages, whose times and shown hashes are as the Go reference server left them and were not compared with \
+         entries: {count}"
+    )
 }
 
 struct Judge<'a> {
@@ -36,6 +51,8 @@ struct Judge<'a> {
     adopted_length: u64,
     /// Versions that no entry covers, as adopted messages may have.
     uncovered: u64,
+    /// Messages that were there before the adoption.
+    adopted: u64,
     /// The version before: its message and its entry.
     before: Option<(Option<MessageId>, ChainIndex)>,
     breaks: &'a mut Breaks,
@@ -48,6 +65,7 @@ impl Judge<'_> {
             let detail = format!("no entry covers the creation of message {id}");
             self.fault(message.entry, BreakKind::MissingEntry, detail);
         }
+        self.times(message);
         let Some(covered) = message.latest_content_hash else {
             if message.latest != message.entry {
                 let detail = format!("no entry covers what message {id} says");
@@ -55,15 +73,44 @@ impl Judge<'_> {
             }
             return;
         };
-        if message.is_deleted && message.content != DELETED_CONTENT.as_bytes() {
+        if message.is_deleted() && message.content != DELETED_CONTENT.as_bytes() {
             let detail = format!("message {id} was deleted, and still says something");
             self.fault(message.latest, BreakKind::Content, detail);
         } else if hash(message.content) != covered {
             let detail = format!("message {id} says something else than its latest entry covers");
             self.fault(message.latest, BreakKind::Content, detail);
-        } else if message.is_deleted && message.latest == message.entry && message.entry.0 >= self.adopted_length {
+        } else if message.is_deleted() && message.has_metadata {
+            let detail = format!("message {id} was deleted, and still has metadata");
+            self.fault(message.latest, BreakKind::Content, detail);
+        } else if message.is_deleted() && message.latest == message.entry && message.entry.0 >= self.adopted_length {
             let detail = format!("message {id} is marked as deleted, and no entry says so");
             self.fault(message.latest, BreakKind::Content, detail);
+        }
+    }
+
+    /// A message shows the times of its entries, but for what it showed before an adoption.
+    fn times(&mut self, message: &CoveredMessage<'_>) {
+        let (id, times) = (shown(message.id), message.times);
+        let is_adopted = message.entry.0 < self.adopted_length;
+        self.adopted += u64::from(is_adopted && message.entry >= self.from);
+        if !is_adopted {
+            if times.entry.is_some_and(|written| written != times.created_at) {
+                let detail = format!("message {id} shows another time of its creation than this entry has");
+                self.fault(message.entry, BreakKind::Timestamp, detail);
+            }
+            if message.shows_another {
+                let detail = format!("message {id} shows another index or hash than its entry has");
+                self.fault(message.entry, BreakKind::Content, detail);
+            }
+            if message.latest == message.entry && times.updated_at.is_some_and(|changed| changed != times.created_at) {
+                let detail = format!("message {id} shows the time of a change, and no entry changes it");
+                self.fault(message.entry, BreakKind::Timestamp, detail);
+            }
+        }
+        let Some(changed) = times.latest_entry.filter(|_| message.latest.0 >= self.adopted_length) else { return };
+        if times.updated_at != Some(changed) || times.deleted_at.is_some_and(|deleted| deleted != changed) {
+            let detail = format!("message {id} shows another time of its latest change than this entry has");
+            self.fault(message.latest, BreakKind::Timestamp, detail);
         }
     }
 

@@ -1,4 +1,4 @@
-//! What a running server's messages say, against its entries: the events of `sync`, in chain order beside the entries.
+//! What a running server's messages say and when, against its entries: the events of `sync`, in chain order beside the entries.
 //!
 //! A message that was deleted since shows `[deleted]` in its earlier events. That is expected, but only if an entry for
 //! the deletion follows, so such messages are kept in mind until it comes.
@@ -16,6 +16,7 @@ use crate::ids::{ChainIndex, MessageId};
 use crate::logchain::{Break, BreakKind, Breaks, ContentHash, Entry};
 use crate::secret::Secret;
 use crate::storage::DELETED_CONTENT;
+use crate::time::Timestamp;
 
 /// How many entries wait for their events at most, before events are fetched.
 const WAITING: usize = 2_000;
@@ -59,6 +60,8 @@ struct EventPayload {
     message_id: MessageId,
     chain_index: ChainIndex,
     content: Option<String>,
+    created_at: Option<Timestamp>,
+    edited_at: Option<Timestamp>,
 }
 
 /// An entry that waits for its event.
@@ -66,6 +69,7 @@ struct Expected {
     index: ChainIndex,
     message_id: MessageId,
     content_hash: ContentHash,
+    timestamp: Timestamp,
 }
 
 /// What came of the comparison.
@@ -73,6 +77,8 @@ pub(super) struct Compared {
     pub(super) breaks: Breaks,
     /// Entries whose messages the server did not show.
     pub(super) unseen: u64,
+    /// Messages that show another time of their creation than their entry has.
+    pub(super) other_times: u64,
 }
 
 /// The comparison under way.
@@ -85,6 +91,7 @@ pub(super) struct Contents {
     deleted: BTreeMap<MessageId, ChainIndex>,
     /// Entries without an event.
     unseen: u64,
+    other_times: u64,
     requests: u64,
     breaks: Breaks,
 }
@@ -109,6 +116,7 @@ impl Contents {
             expected: VecDeque::new(),
             deleted: BTreeMap::new(),
             unseen: 0,
+            other_times: 0,
             requests: 0,
             breaks: Breaks::default(),
         })
@@ -116,8 +124,8 @@ impl Contents {
 
     /// Takes note of an entry, in chain order.
     pub(super) fn expect(&mut self, entry: &Entry) {
-        let Entry { index, message_id, content_hash, .. } = *entry;
-        self.expected.push_back(Expected { index, message_id, content_hash });
+        let Entry { index, message_id, content_hash, timestamp, .. } = *entry;
+        self.expected.push_back(Expected { index, message_id, content_hash, timestamp });
     }
 
     /// Whether enough entries wait.
@@ -149,7 +157,7 @@ impl Contents {
             self.breaks.add(Break::at(*index, BreakKind::Content, detail));
         }
         self.connection.close().await;
-        Ok(Compared { breaks: self.breaks, unseen: self.unseen })
+        Ok(Compared { breaks: self.breaks, unseen: self.unseen, other_times: self.other_times })
     }
 
     /// Fetches a page and compares it. False if there was nothing more.
@@ -179,7 +187,7 @@ impl Contents {
     }
 
     fn compare(&mut self, event: &EventFrame) {
-        let EventPayload { message_id, chain_index: index, ref content } = event.d;
+        let EventPayload { message_id, chain_index: index, ref content, created_at, edited_at } = event.d;
         let is_delete = event.t.ends_with(".delete");
         self.pass_over(index);
         let Some(expected) = self.expected.pop_front_if(|first| first.index == index) else {
@@ -189,6 +197,12 @@ impl Contents {
             }
             return;
         };
+        if event.t.ends_with("message.edit") && edited_at != Some(expected.timestamp) {
+            let detail = format!("message {message_id} shows another time of this edit than its entry has");
+            self.breaks.add(Break::at(index, BreakKind::Timestamp, detail));
+        } else if event.t.ends_with("message.create") && created_at != Some(expected.timestamp) {
+            self.other_times += 1;
+        }
         let said = if is_delete { DELETED_CONTENT } else { content.as_deref().unwrap_or_default() };
         if expected.message_id != message_id {
             let detail =

@@ -1,12 +1,13 @@
 //! A database as the source.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
 
-use super::judgement::{Checked, Presented};
+use super::judge::{Checked, Judge, Presented};
+use super::judgement::Source;
 use super::report::{Level, Report};
 use super::{Request, memory, progress};
 use crate::channels::audit::{AuditError, AuditWatch, DatabaseAudit};
@@ -23,8 +24,8 @@ const STOPPING: Duration = Duration::from_secs(5);
 /// Verifies the database at `path`.
 pub(super) async fn verify(request: &Request<'_>, path: PathBuf) -> Result<Report, CliError> {
     let audit = DatabaseAudit::open(&path).map_err(|error| cannot_read(&error))?;
-    let presented = presented(request, &audit, &path)?;
     let judge = request.judge()?;
+    let presented = presented(request, &judge, &audit, &path)?;
     let trusted = judge.trust(&presented)?;
     let options = judge.options(&presented, &trusted, audit.length().map_err(|error| cannot_read(&error))?)?;
 
@@ -53,9 +54,9 @@ pub(super) async fn verify(request: &Request<'_>, path: PathBuf) -> Result<Repor
         chain_time: findings.chain_time,
         level: Level::FullAndContents,
         is_whole: true,
-        is_all_shown: true,
+        caveat: None,
     };
-    let (mut report, evidence) = judge.conclude(&presented, trusted, checked)?;
+    let (mut report, evidence) = judge.conclude(&presented, &trusted, checked)?;
     if let Some(evidence) = evidence {
         let mut entries = Vec::new();
         // The heads prove it alone, if the entries can't be read.
@@ -73,7 +74,12 @@ async fn stop<T>(watch: &AuditWatch, work: &mut JoinHandle<T>) {
     }
 }
 
-fn presented(request: &Request<'_>, audit: &DatabaseAudit, path: &std::path::Path) -> Result<Presented, CliError> {
+fn presented(
+    request: &Request<'_>,
+    judge: &Judge<'_>,
+    audit: &DatabaseAudit,
+    path: &Path,
+) -> Result<Presented, CliError> {
     let (named_id, named_key) = match audit.identity() {
         Err(error) if error.is_damage() => (None, None),
         read => read.map_err(|error| cannot_read(&error))?,
@@ -86,7 +92,27 @@ fn presented(request: &Request<'_>, audit: &DatabaseAudit, path: &std::path::Pat
         (None, Some(key)) => format!("database signed by {key}"),
         (None, None) => "database".to_owned(),
     };
-    Ok(Presented { source: path.display().to_string(), memory_key, origin: None, server_id, key, head: None })
+    let origin = canonical(path).display().to_string();
+    let known = judge.known(&memory_key).and_then(|known| known.path.as_deref());
+    let is_own = match &request.configured_path {
+        Some(configured) => canonical(configured) == canonical(path),
+        // Without a configuration it is the one that was seen first.
+        None => known.is_none_or(|known| known == origin),
+    };
+    Ok(Presented {
+        kind: if is_own { Source::OwnDatabase } else { Source::CopiedDatabase },
+        source: path.display().to_string(),
+        memory_key,
+        origin: Some(origin),
+        server_id,
+        key,
+        head: None,
+    })
+}
+
+/// The file itself, whatever links lead to it.
+fn canonical(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_owned())
 }
 
 fn cannot_read(error: &StorageError) -> CliError {

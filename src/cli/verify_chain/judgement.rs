@@ -1,317 +1,222 @@
-//! Which key is believed, what the log is compared with, and what the verdict is: the same for every source.
+//! Which key is believed, what a log is compared with, and what the verdict is: the same for every source, and decided by what
+//! is known alone, without looking or asking anywhere.
 
-use std::time::Duration;
-
-use super::Request;
-use super::evidence::{self, Evidence};
-use super::memory::{Memory, Remembered};
-use super::report::{HeadReport, KeyTrust, Level, Report, Verdict};
-use crate::cli::CliError;
+use super::memory::Remembered;
+use super::report::{KeyTrust, Level, Verdict};
 use crate::ids::ChainIndex;
 use crate::keys::PublicKey;
-use crate::logchain::{Break, BreakKind, Entry, Head, SignedHead, Verified, VerifyOptions};
-use crate::time::Clock;
+use crate::logchain::{Break, BreakKind, Head, SignedHead, Verified, VerifyOptions};
 
-/// What a source says of itself before its entries are read.
-pub(super) struct Presented {
-    /// The source, for people.
-    pub(super) source: String,
-    /// Under which name it is remembered.
-    pub(super) memory_key: String,
-    /// Where the server is, if it is a running one.
-    pub(super) origin: Option<String>,
-    /// The server that it names.
-    pub(super) server_id: Option<String>,
-    /// The key that it names.
-    pub(super) key: Option<PublicKey>,
-    /// The head that it shows with the server's signature.
-    pub(super) head: Option<SignedHead>,
+/// What kind of source it is: what its age says, and whether it is remembered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Source {
+    /// A running server.
+    Server,
+    /// The database that a server writes to.
+    OwnDatabase,
+    /// A database elsewhere: a copy of some moment.
+    CopiedDatabase,
+    /// An export: of some moment as well.
+    Export,
 }
 
-/// What a source found.
-pub(super) struct Checked {
-    /// The chain.
-    pub(super) verified: Verified,
-    /// What is worth knowing.
-    pub(super) notes: Vec<String>,
-    /// How long the chain took.
-    pub(super) chain_time: Duration,
-    /// How much could be seen.
-    pub(super) level: Level,
-    /// Whether these are all entries from the first one asked for on. Not so for a filtered export.
-    pub(super) is_whole: bool,
-    /// Whether the source showed all that it was asked for. Not so if it left out what messages say.
-    pub(super) is_all_shown: bool,
+impl Source {
+    /// Whether the log should have grown since it was seen. A copy is as old as it is.
+    const fn should_grow(self) -> bool {
+        matches!(self, Self::Server | Self::OwnDatabase)
+    }
+
+    /// Whether its head is remembered.
+    pub(super) const fn is_remembered(self) -> bool {
+        !matches!(self, Self::CopiedDatabase)
+    }
 }
 
-/// Judges one log.
-pub(super) struct Judge<'a> {
-    request: &'a Request<'a>,
-    memory: Option<Memory>,
+/// The keys that may be believed.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Keys<'a> {
+    /// Given on the command line.
+    pub(super) pinned: Option<PublicKey>,
+    /// In the configuration.
+    pub(super) configured: Option<PublicKey>,
+    /// The one that the source names.
+    pub(super) named: Option<PublicKey>,
+    /// What is remembered of the source.
+    pub(super) known: Option<&'a Remembered>,
 }
 
 /// The key that is believed, and why.
+#[derive(Debug)]
 pub(super) struct Trusted {
     pub(super) key: PublicKey,
-    trust: KeyTrust,
+    pub(super) trust: KeyTrust,
     /// What is remembered and to be compared with.
-    remembered: Option<Remembered>,
+    pub(super) known: Option<Remembered>,
     /// The key is not the one that it should be.
-    breaks: Vec<Break>,
-    notes: Vec<String>,
+    pub(super) breaks: Vec<Break>,
+    pub(super) notes: Vec<String>,
 }
 
-impl<'a> Judge<'a> {
-    pub(super) fn new(request: &'a Request<'a>, memory: Option<Memory>) -> Self {
-        Self { request, memory }
+/// Decides which key is believed; `None` if there is none. With `accepts` what is remembered does not count any more.
+pub(super) fn trust(keys: &Keys<'_>, accepts: bool) -> Option<Trusted> {
+    let Keys { pinned, configured, named, known } = *keys;
+    let (key, mut trust) = match (pinned, configured, named) {
+        (Some(pinned), _, _) => (pinned, KeyTrust::Pinned),
+        (None, Some(configured), _) => (configured, KeyTrust::Configured),
+        (None, None, Some(named)) if known.is_some() => (named, KeyTrust::Remembered),
+        (None, None, Some(named)) => (named, KeyTrust::FirstUse),
+        (None, None, None) => return None,
+    };
+    let mut breaks = Vec::new();
+    if let Some(named) = named.filter(|named| *named != key) {
+        let detail = format!("the source names the key {named}, and {key} is the one to expect");
+        breaks.push(Break::overall(BreakKind::KeyChanged, detail));
     }
-
-    /// Decides which key is believed.
-    pub(super) fn trust(&self, presented: &Presented) -> Result<Trusted, CliError> {
-        let args = self.request.args;
-        let known = self.memory.as_ref().and_then(|memory| memory.of(&presented.memory_key)).cloned();
-        let (key, trust) = match (args.public_key, self.request.configured.public_key, presented.key) {
-            (Some(pinned), _, _) => (pinned, KeyTrust::Pinned),
-            (None, Some(configured), _) => (configured, KeyTrust::Configured),
-            (None, None, Some(named)) if known.is_some() => (named, KeyTrust::Remembered),
-            (None, None, Some(named)) => (named, KeyTrust::FirstUse),
-            (None, None, None) => {
-                return Err(CliError::usage(format!("{} does not name the server's public key", presented.source))
-                    .hint("give it with `--public-key HEX`, or set SERVER_PUBLIC_KEY"));
-            }
-        };
-        let mut trusted = Trusted { key, trust, remembered: known, breaks: Vec::new(), notes: Vec::new() };
-        if let Some(named) = presented.key.filter(|named| *named != key) {
-            let detail = format!("the source names the key {named}, and {key} is the one to expect");
-            trusted.breaks.push(Break::overall(BreakKind::KeyChanged, detail));
-        }
-        self.compare_key(presented, &mut trusted);
-        if args.accept_head
-            && let Some(old) = trusted.remembered.take()
-        {
-            trusted.notes.push(format!("what was remembered ({} entries) is replaced, as you asked", old.length));
-            trusted.breaks.clear();
-        }
-        Ok(trusted)
-    }
-
-    fn compare_key(&self, presented: &Presented, trusted: &mut Trusted) {
-        let key = trusted.key;
-        match &trusted.remembered {
-            Some(known) if known.public_key != key.to_string() => {
-                let detail = format!("the key is {key}, and {} was seen here before", known.public_key);
-                trusted.breaks.push(Break::overall(BreakKind::KeyChanged, detail));
-                if trusted.trust == KeyTrust::Remembered {
-                    trusted.trust = KeyTrust::FirstUse;
-                }
-            }
-            Some(_) => {}
-            None => {
-                self.warn_of_another_id(presented, trusted);
-                self.warn_of_first_use(trusted);
-            }
+    if let Some(known) = known.filter(|known| known.public_key != key.to_string()) {
+        let detail = format!("the key is {key}, and {} was seen here before", known.public_key);
+        breaks.push(Break::overall(BreakKind::KeyChanged, detail));
+        if trust == KeyTrust::Remembered {
+            trust = KeyTrust::FirstUse;
         }
     }
-
-    /// A server that takes another id would be met as if for the first time.
-    fn warn_of_another_id(&self, presented: &Presented, trusted: &mut Trusted) {
-        let known = self.memory.as_ref().zip(presented.origin.as_ref()).and_then(|(memory, origin)| memory.at(origin));
-        let Some(known) = known else { return };
-        let warning = format!(
-            "{} was seen before, with {} entries, and its server had another id: {}. What is remembered of that one is \
-             not compared with this log; ask the operator why the id changed",
-            presented.source,
-            known.length,
-            known.server_id.as_deref().unwrap_or("none")
-        );
-        self.request.globals.warn(&warning);
-        trusted.notes.push(warning);
+    match known.filter(|_| accepts) {
+        Some(old) => {
+            let note = format!("what was remembered ({} entries) is replaced, as you asked", old.length);
+            Some(Trusted { key, trust, known: None, breaks: Vec::new(), notes: vec![note] })
+        }
+        None => Some(Trusted { key, trust, known: known.cloned(), breaks, notes: Vec::new() }),
     }
+}
 
-    fn warn_of_first_use(&self, trusted: &Trusted) {
-        let globals = self.request.globals;
-        if trusted.trust == KeyTrust::FirstUse {
-            globals.warn(format_args!(
-                "this log was never verified here before: its key is taken on trust. Compare it with what the operator \
-                 tells you in another way: {}",
-                trusted.key
-            ));
-        }
-        match &self.memory {
-            None => globals.warn("nothing is remembered: a log that was written anew can't be told from the old one"),
-            Some(memory) => {
-                globals.warn(format_args!(
-                    "there is no memory of this log yet, so that a rewritten one would look the same; from now on its \
-                     head is remembered in `{}`",
-                    memory.path().display()
-                ));
-                if memory.len() > 0 && self.request.args.state.is_some() {
-                    globals.warn("the memory that you named knows other logs, and not this one");
-                }
-            }
-        }
+/// How entries from `from` on are to be verified.
+pub(super) fn options(trusted: &Trusted, from: ChainIndex, strict: bool) -> VerifyOptions {
+    let remembered =
+        trusted.known.as_ref().and_then(|known| Some((ChainIndex(known.length.checked_sub(1)?), known.entry_hash()?)));
+    VerifyOptions { from, remembered, strict, ..VerifyOptions::new(trusted.key) }
+}
+
+/// Where to begin in a log with `length` entries when `from` is beyond its end: there, if something is wrong that is not to
+/// be hidden by a mistake of the person; `None` if it is just that mistake.
+pub(super) fn start_beyond(
+    source: Source,
+    head: Option<&SignedHead>,
+    trusted: &Trusted,
+    length: u64,
+) -> Option<ChainIndex> {
+    let is_shorter = source.should_grow() && trusted.known.as_ref().is_some_and(|known| known.length > length);
+    let is_signed = head.is_none_or(|head| head.is_signed_by(&trusted.key));
+    (is_shorter || !is_signed || !trusted.breaks.is_empty()).then_some(ChainIndex(length))
+}
+
+/// Why a log in which nothing is wrong is `consistent` at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Caveat {
+    /// Sealed entries.
+    Sealed,
+    /// What some messages say was not shown.
+    NotShown,
+    /// Some messages show other times than their entries have, as those may that were adopted.
+    OtherTimes,
+    /// Some entries only.
+    Excerpt,
+    /// Lines of an export that are not as coms writes them.
+    OtherSpelling,
+}
+
+/// What was found in a source.
+#[derive(Debug)]
+pub(super) struct Found<'a> {
+    pub(super) source: Source,
+    /// The head that it shows with a signature.
+    pub(super) head: Option<&'a SignedHead>,
+    /// The chain. Its breaks are completed.
+    pub(super) verified: Verified,
+    /// How much could be seen.
+    pub(super) level: Level,
+    /// Whether these are all entries from the first one asked for on.
+    pub(super) is_whole: bool,
+    pub(super) caveat: Option<Caveat>,
+    /// The index of the first entry that was to be verified.
+    pub(super) from: u64,
+    /// Whether the log is to be remembered as it is.
+    pub(super) accepts: bool,
+}
+
+/// What follows from it.
+#[derive(Debug)]
+pub(super) struct Judgement {
+    pub(super) verdict: Verdict,
+    pub(super) verified: Verified,
+    pub(super) notes: Vec<String>,
+    pub(super) caveat: Option<Caveat>,
+    /// How many entries there are beyond those that were seen before, if the log continues that one.
+    pub(super) new_since_last: Option<u64>,
+    /// How many entries were seen before, if this copy has fewer.
+    pub(super) older_than: Option<u64>,
+    /// Whether its head is to be remembered.
+    pub(super) is_to_be_remembered: bool,
+    /// Whether this is another log than the one that was seen.
+    pub(super) is_another: bool,
+}
+
+/// Compares with what is remembered, and decides.
+pub(super) fn judge(trusted: &Trusted, found: Found<'_>) -> Judgement {
+    let Found { source, head, mut verified, level, is_whole, caveat, from, accepts } = found;
+    for fault in &trusted.breaks {
+        verified.breaks.add(fault.clone());
     }
-
-    /// How the entries of a log with `length` of them are to be verified; `None` if that is not known.
-    ///
-    /// To begin beyond the end is a mistake of the person, and not to hide a log that was cut short or is not the one it
-    /// should be: then there is nothing to verify but that.
-    pub(super) fn options(
-        &self,
-        presented: &Presented,
-        trusted: &Trusted,
-        length: Option<u64>,
-    ) -> Result<VerifyOptions, CliError> {
-        let from = self.request.from();
-        let Some(length) = length.filter(|length| from.0 > *length) else {
-            return Ok(self.options_from(from, trusted));
-        };
-        let is_shorter = trusted.remembered.as_ref().is_some_and(|known| known.length > length);
-        let is_signed = presented.head.as_ref().is_none_or(|head| head.is_signed_by(&trusted.key));
-        if is_shorter || !is_signed || !trusted.breaks.is_empty() {
-            return Ok(self.options_from(ChainIndex(length), trusted));
-        }
-        let entries = if length == 1 { "1 entry".to_owned() } else { format!("{length} entries") };
-        Err(CliError::usage(format!("`--from {from}` is beyond the end of the log, which has {entries}")))
+    if let Some(head) = head {
+        check_head(head, &trusted.key, is_whole, &mut verified);
     }
-
-    fn options_from(&self, from: ChainIndex, trusted: &Trusted) -> VerifyOptions {
-        let remembered = trusted
-            .remembered
-            .as_ref()
-            .and_then(|known| Some((ChainIndex(known.length.checked_sub(1)?), known.entry_hash()?)));
-        VerifyOptions {
-            from,
-            remembered,
-            strict: self.request.args.strict_signatures,
-            ..VerifyOptions::new(trusted.key)
-        }
+    let mut notes = trusted.notes.clone();
+    let known = trusted.known.as_ref();
+    let (length, seen) = (verified.head.length, known.map_or(0, |known| known.length));
+    let is_shorter = is_whole && length < seen;
+    if is_shorter && source.should_grow() {
+        let detail = format!("the log ends here, and {seen} entries were seen before");
+        verified.breaks.add(Break::at(ChainIndex(length), BreakKind::RolledBack, detail));
     }
-
-    /// Compares with what is remembered, and remembers what was found good. Returns the report and, if the log is not
-    /// the one that was seen, what evidence is to be kept.
-    pub(super) fn conclude(
-        &self,
-        presented: &Presented,
-        mut trusted: Trusted,
-        checked: Checked,
-    ) -> Result<(Report, Option<Evidence>), CliError> {
-        let Checked { mut verified, notes, chain_time, level, is_whole, is_all_shown } = checked;
-        for fault in std::mem::take(&mut trusted.breaks) {
-            verified.breaks.add(fault);
-        }
-        if let Some(head) = &presented.head {
-            check_head(head, &trusted.key, is_whole, &mut verified);
-        }
-        let mut new = if is_whole { compare_length(&trusted, &mut verified) } else { None };
-        trusted.notes.extend(notes);
-        if level == Level::Sealed {
-            trusted.notes.push(SEALED_SHOWS.to_owned());
-        }
-        let verdict = match (verified.breaks.is_empty(), is_whole && is_all_shown && level != Level::Sealed) {
-            (false, _) => Verdict::Broken,
-            (true, false) => Verdict::Consistent,
-            (true, true) => Verdict::Intact,
-        };
-        let accepts = verdict != Verdict::Broken || self.request.args.accept_head;
-        let unchecked = self.unchecked_since(&trusted);
-        if let Some(note) = unchecked {
-            new = None;
-            trusted.notes.push(note);
-        } else if is_whole && accepts && was_seen(&verified) {
-            self.remember(presented, &trusted, &verified)?;
-        }
-        let evidence = evidence_of(presented, &trusted, &verified);
-        let mut report = Report {
-            verdict,
-            source: presented.source.clone(),
-            server_id: presented.server_id.clone(),
-            public_key: Some(trusted.key.to_string()),
-            key_trust: Some(trusted.trust),
-            level: Some(level),
-            entries: verified.entries,
-            from: self.request.args.from,
-            new_since_last: new,
-            head: Some(head_report(&verified, presented.head.as_ref())),
-            remembered: trusted.remembered.as_ref().map(remembered_report),
-            breaks: Vec::new(),
-            breaks_total: 0,
-            notes: trusted.notes,
-            seconds: chain_time.as_secs_f64(),
-            total_seconds: self.request.started.elapsed().as_secs_f64(),
-        };
-        report.take_breaks(&verified.breaks);
-        Ok((report, evidence))
-    }
-
-    /// What to say if entries between what is remembered and the first that was verified were left out. Nothing then
-    /// shows that this log continues that one, and it does not take its place in the memory.
-    fn unchecked_since(&self, trusted: &Trusted) -> Option<String> {
-        let known = trusted.remembered.as_ref()?;
-        let from = self.request.from().0;
-        (from > known.length).then(|| {
-            format!(
-                "{} entries were seen before, and those from there to {from} were not checked now: what is remembered \
-                 stays as it was",
-                known.length
-            )
-        })
-    }
-
-    /// Writes the evidence file and says where it is. If it can't be written, the log is broken all the same.
-    pub(super) fn keep_evidence(&self, evidence: &Evidence, entries: &[Entry], report: &mut Report) {
-        let Some(memory) = &self.memory else { return };
-        let path = match memory.folder().and_then(|folder| evidence::write(&folder, evidence, entries)) {
-            Ok(path) => path,
-            Err(error) => return report.notes.push(error.describe()),
-        };
-        self.request.globals.warn(format_args!(
-            "this is not the log that was seen here before. What proves it is kept in `{}`; what is remembered stays as \
-             it was. If the operator restored a backup and said so, `--accept-head` takes the log as it is now",
-            path.display()
+    let older_than = (is_shorter && !source.should_grow()).then_some(seen);
+    if let Some(seen) = older_than {
+        notes.push(format!(
+            "a log with {seen} entries was seen before, and this copy of an earlier moment has {length}: whether that one \
+             continues this one, only the later source can show; what is remembered stays as it was"
         ));
-        report.keep_evidence(&path);
     }
-
-    fn remember(&self, presented: &Presented, trusted: &Trusted, verified: &Verified) -> Result<(), CliError> {
-        let Some(memory) = &self.memory else { return Ok(()) };
-        let head = head_report(verified, presented.head.as_ref());
-        let remembered = Remembered {
-            server_id: presented.server_id.clone(),
-            public_key: trusted.key.to_string(),
-            length: verified.head.length,
-            hash: verified.head.hash.to_string(),
-            timestamp: head.timestamp.unwrap_or_default(),
-            signed_head: presented.head.clone(),
-            accepted_at: Clock::system().now(),
-        };
-        memory.remember(&presented.memory_key, remembered, self.request.args.accept_head)
+    let unchecked = (known.is_some() && from > seen).then_some(seen);
+    if let Some(seen) = unchecked {
+        notes.push(format!(
+            "{seen} entries were seen before, and those from there to {from} were not checked now: what is remembered stays \
+             as it was"
+        ));
     }
-}
-
-const SEALED_SHOWS: &str = "sealed entries show how long the log is, that the server signed each hash, and that it still \
-     shows what it showed before; whether the entries link to each other and what the messages say takes a member's or an \
-     auditor's token";
-
-/// Whether the head can be remembered: an entry was seen that has its hash, or there is none.
-fn was_seen(verified: &Verified) -> bool {
-    verified.last.is_some() || verified.head == Head::EMPTY
-}
-
-/// What is kept of a log that is not the one that was seen.
-fn evidence_of(presented: &Presented, trusted: &Trusted, verified: &Verified) -> Option<Evidence> {
-    let remembered = trusted.remembered.clone()?;
     let kinds = [BreakKind::RolledBack, BreakKind::Forked, BreakKind::KeyChanged];
-    kinds.iter().any(|kind| verified.breaks.has(*kind)).then(|| Evidence {
-        found_at: Clock::system().now(),
-        source: presented.source.clone(),
-        server_id: presented.server_id.clone(),
-        public_key: trusted.key.to_string(),
-        presented_length: verified.head.length,
-        presented_hash: verified.head.hash.to_string(),
-        presented_head: presented.head.clone(),
-        remembered,
-    })
+    let is_other = kinds.iter().any(|kind| verified.breaks.has(*kind));
+    let continues = known.is_some() && is_whole && length >= seen && !is_other && unchecked.is_none();
+    let caveat = if level == Level::Sealed { Some(Caveat::Sealed) } else { caveat };
+    let verdict = match (verified.breaks.is_empty(), caveat) {
+        (false, _) => Verdict::Broken,
+        (true, Some(_)) => Verdict::Consistent,
+        (true, None) => Verdict::Intact,
+    };
+    // An entry was seen that has the head's hash, or there is none.
+    let was_seen = verified.last.is_some() || verified.head == Head::EMPTY;
+    let is_accepted = verdict != Verdict::Broken || accepts;
+    Judgement {
+        verdict,
+        notes,
+        caveat,
+        new_since_last: continues.then(|| length - seen),
+        older_than,
+        is_to_be_remembered: source.is_remembered()
+            && is_whole
+            && is_accepted
+            && was_seen
+            && unchecked.is_none()
+            && older_than.is_none(),
+        is_another: known.is_some() && is_other,
+        verified,
+    }
 }
 
 /// The head that the source shows with a signature, against where its entries end.
@@ -334,28 +239,5 @@ fn check_head(signed: &SignedHead, key: &PublicKey, is_whole: bool, verified: &m
     }
 }
 
-/// A log that is shorter than it was. Otherwise: how much longer it is.
-fn compare_length(trusted: &Trusted, verified: &mut Verified) -> Option<u64> {
-    let known = trusted.remembered.as_ref()?;
-    let Head { length, .. } = verified.head;
-    if length < known.length {
-        let detail = format!("the log ends here, and {} entries were seen before", known.length);
-        verified.breaks.add(Break::at(ChainIndex(length), BreakKind::RolledBack, detail));
-        return None;
-    }
-    let is_other = verified.breaks.has(BreakKind::Forked) || verified.breaks.has(BreakKind::KeyChanged);
-    (!is_other).then_some(length - known.length)
-}
-
-fn head_report(verified: &Verified, signed: Option<&SignedHead>) -> HeadReport {
-    let signed_at = signed.map(|signed| signed.timestamp);
-    HeadReport {
-        index: verified.head.last_index().map(|index| index.0),
-        hash: verified.head.hash.to_string(),
-        timestamp: verified.last_timestamp.or(signed_at).map(crate::time::Timestamp::unix_ms),
-    }
-}
-
-fn remembered_report(known: &Remembered) -> HeadReport {
-    HeadReport { index: known.length.checked_sub(1), hash: known.hash.clone(), timestamp: Some(known.timestamp) }
-}
+#[cfg(test)]
+mod tests;

@@ -11,7 +11,8 @@ use url::Url;
 
 use super::cause::words;
 use super::contents::Contents;
-use super::judgement::{Checked, Presented};
+use super::judge::{Checked, Presented};
+use super::judgement::{Caveat, Source};
 use super::patience::{Patience, is_passing, retry_after};
 use super::report::{Level, Report};
 use super::stream::{ENDED, EntryStream, Shown, client, refused};
@@ -71,6 +72,7 @@ async fn verify_server(request: &Request<'_>, url: &str, token: Option<Secret>) 
     let judge = request.judge()?;
     let origin = server.manifest_url.origin().ascii_serialization();
     let presented = Presented {
+        kind: Source::Server,
         source: server.manifest_url.to_string(),
         memory_key: memory::of_server(&origin, &server.id),
         origin: Some(origin),
@@ -81,7 +83,7 @@ async fn verify_server(request: &Request<'_>, url: &str, token: Option<Secret>) 
     let trusted = judge.trust(&presented)?;
     let options = judge.options(&presented, &trusted, Some(head.head.length))?;
     let checked = Box::pin(server.check(request, options, &head)).await?;
-    let (mut report, evidence) = judge.conclude(&presented, trusted, checked)?;
+    let (mut report, evidence) = judge.conclude(&presented, &trusted, checked)?;
     if let Some(evidence) = evidence {
         let entries = server.entries(evidence.first_entry(), u64::from(evidence.count())).await.unwrap_or_default();
         judge.keep_evidence(&evidence, &entries, &mut report);
@@ -252,7 +254,7 @@ impl Pass {
         let mut chain = self.verifier.finish();
         let chain_time = self.chain_time + finishing.elapsed();
         let (mut notes, mut level) = (Vec::new(), if self.is_sealed { Level::Sealed } else { Level::Full });
-        let mut not_shown = 0;
+        let mut caveat = None;
         if let Some(contents) = self.contents {
             if self.is_sealed {
                 let problem = "the server shows sealed entries only, which contents can't be compared with";
@@ -260,13 +262,17 @@ impl Pass {
             }
             let compared = contents.finish().await?;
             chain.breaks.merge(compared.breaks);
-            not_shown = compared.unseen;
-            match not_shown {
-                0 => level = Level::FullAndContents,
-                count => notes.push(unseen(count)),
+            level = Level::FullAndContents;
+            if compared.other_times > 0 {
+                notes.push(other_times(compared.other_times));
+                caveat = Some(Caveat::OtherTimes);
+            }
+            if compared.unseen > 0 {
+                notes.push(unseen(compared.unseen));
+                (level, caveat) = (Level::Full, Some(Caveat::NotShown));
             }
         }
-        Ok(Checked { verified: chain, notes, chain_time, level, is_whole: true, is_all_shown: not_shown == 0 })
+        Ok(Checked { verified: chain, notes, chain_time, level, is_whole: true, caveat })
     }
 }
 
@@ -292,6 +298,14 @@ fn unseen(count: u64) -> String {
     format!(
         "contents: the server does not show what {count} of the entries are about, so that these could not be compared: \
          the messages may stand in channels that are switched off, be lost since before an adoption, or be withheld"
+    )
+}
+
+/// A message that had no entry when its database was adopted got one then. Which those are, only the database knows.
+fn other_times(count: u64) -> String {
+    format!(
+        "contents: messages that show another time of their creation than their entry has: {count}. So do those that had no entry \
+         when the database was adopted from the Go reference server; from outside, a time that was changed looks the same"
     )
 }
 

@@ -43,6 +43,9 @@ pub(in crate::cli) struct Remembered {
     pub(super) signed_head: Option<SignedHead>,
     /// When it was accepted.
     pub(super) accepted_at: Timestamp,
+    /// Where the database was, if it was one that a server writes to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) path: Option<String>,
 }
 
 impl Remembered {
@@ -232,6 +235,7 @@ mod tests {
             timestamp: 5,
             signed_head: None,
             accepted_at: Timestamp::from_unix_ms(7),
+            path: None,
         }
     }
 

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use serde::Serialize;
 
+use super::judgement::Caveat;
 use crate::cli::json::json_line;
 use crate::cli::{CliError, Globals, printable};
 use crate::logchain::{Break, Breaks};
@@ -71,6 +72,9 @@ pub(super) struct HeadReport {
 #[derive(Debug, Serialize)]
 pub(super) struct Report {
     pub(super) verdict: Verdict,
+    /// Why it is `consistent` at most.
+    #[serde(skip)]
+    pub(super) caveat: Option<Caveat>,
     pub(super) source: String,
     pub(super) server_id: Option<String>,
     pub(super) public_key: Option<String>,
@@ -79,6 +83,8 @@ pub(super) struct Report {
     pub(super) entries: u64,
     pub(super) from: u64,
     pub(super) new_since_last: Option<u64>,
+    /// How many entries were seen before, if this is a copy of an earlier moment.
+    pub(super) older_than: Option<u64>,
     pub(super) head: Option<HeadReport>,
     pub(super) remembered: Option<HeadReport>,
     pub(super) breaks: Vec<Break>,
@@ -96,6 +102,7 @@ impl Report {
     pub(super) fn unknown(source: String, error: &CliError, started: Instant) -> Self {
         Self {
             verdict: Verdict::Unknown,
+            caveat: None,
             source,
             server_id: None,
             public_key: None,
@@ -104,6 +111,7 @@ impl Report {
             entries: 0,
             from: 0,
             new_since_last: None,
+            older_than: None,
             head: None,
             remembered: None,
             breaks: Vec::new(),
@@ -198,16 +206,23 @@ impl Report {
             (entries, 0) => format!("{entries} entries"),
             (entries, from) => format!("{entries} entries from {from} on"),
         };
+        let older = self.older_than.map_or_else(String::new, |seen| format!(", older than what was seen ({seen})"));
         match (self.verdict, self.level) {
-            (Verdict::Intact, Some(Level::FullAndContents)) => format!("intact: {entries}, and what the messages say"),
-            (Verdict::Intact, _) => format!("intact: {entries}"),
-            (Verdict::Consistent, Some(Level::Sealed)) => {
-                format!("consistent: {entries}, sealed: signed and in order; links and contents were not shown")
+            (Verdict::Intact, Some(Level::FullAndContents)) => {
+                format!("intact{older}: {entries}, and what the messages say")
             }
-            (Verdict::Consistent, Some(Level::Full)) => {
-                format!("consistent: {entries}; what some of the messages say was not shown")
+            (Verdict::Intact, _) => format!("intact{older}: {entries}"),
+            (Verdict::Consistent, _) => {
+                let why = match self.caveat {
+                    Some(Caveat::Sealed) => ", sealed: signed and in order; links and contents were not shown",
+                    Some(Caveat::NotShown) => "; what some of the messages say was not shown",
+                    Some(Caveat::OtherTimes) => "; some messages show other times than their entries have",
+                    Some(Caveat::Excerpt) => ", each by itself; the others were left out",
+                    Some(Caveat::OtherSpelling) => "; some lines are not as this version of coms writes them",
+                    None => "",
+                };
+                format!("consistent{older}: {entries}{why}")
             }
-            (Verdict::Consistent, _) => format!("consistent: {entries}, each by itself; the others were left out"),
             (Verdict::Broken, _) => {
                 let first = self.breaks.iter().find_map(|fault| fault.index);
                 let place = first.map_or_else(String::new, |index| format!(", first at {index}"));
