@@ -874,7 +874,7 @@ _coms() {
             return 0
             ;;
         coms__subcmd__serve)
-            opts="-e -q -v -h --env-file --quiet --verbose --color --help"
+            opts="-e -q -v -h --new-database --env-file --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -90,6 +90,7 @@ complete -c coms -n "__fish_coms_using_subcommand serve" -s e -l env-file -d 'Re
 complete -c coms -n "__fish_coms_using_subcommand serve" -l color -d 'When to colour what is printed' -r -f -a "auto\t''
 always\t''
 never\t''"
+complete -c coms -n "__fish_coms_using_subcommand serve" -l new-database -d 'Serve the database although a longer or another log of this server is known on this machine'
 complete -c coms -n "__fish_coms_using_subcommand serve" -s q -l quiet -d 'Print less: results and errors only'
 complete -c coms -n "__fish_coms_using_subcommand serve" -s v -l verbose -d 'Print more; twice for everything'
 complete -c coms -n "__fish_coms_using_subcommand serve" -s h -l help -d 'Print help'

@@ -32,6 +32,8 @@ mod http;
 mod in_place;
 #[cfg(unix)]
 mod kill;
+#[cfg(unix)]
+mod known_heads;
 mod layers;
 #[cfg(target_os = "linux")]
 mod liveness;

@@ -25,7 +25,7 @@ pub(super) fn run(source: &SettingsArgs, globals: &Globals) -> Result<Exit, CliE
             for warning in settings.warnings() {
                 globals.warn(warning);
             }
-            super::serve::run(config, globals)
+            super::serve::run(config, &source.path(), false, globals)
         }
         Err(faults) => faulty(faults, settings.file().map(|file| file.path.as_path()), globals),
     }

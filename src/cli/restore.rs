@@ -2,7 +2,7 @@
 //!
 //! Nothing gets its name before everything is checked, and nothing that was there is lost.
 
-mod known;
+pub(in crate::cli) mod known;
 mod place;
 mod report;
 mod source;
@@ -25,7 +25,8 @@ use super::{CliError, Exit, Globals, SettingsArgs, printable};
 use crate::channels::head_of;
 use crate::logchain::Head;
 use crate::staged_file::{Existing, StagedFile, beside, create_directories, folder_of};
-use crate::storage::{AsIs, Database, DatabaseLock, LockError, Opened, set_aside};
+use crate::storage::{AsIs, Database, DatabaseLock, LockError, Opened, mark_restored, set_aside};
+use crate::time::Clock;
 
 /// How the name of an old database ends.
 const KEPT: &str = ".before-restore";
@@ -122,6 +123,7 @@ impl Restore {
             Some(lock) => {
                 // First the configuration: a restore that ends after it can simply be begun anew.
                 place.write_env()?;
+                mark_restored(&staged, Clock::system().now())?;
                 Outcome::Restored { kept: put_in_place(staged, &lock)? }
             }
         };

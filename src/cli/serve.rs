@@ -1,6 +1,10 @@
 //! `coms serve`: the server, until it is told to stop.
 
+mod known_heads;
+
 use std::io::ErrorKind;
+use std::path::Path;
+use std::time::Duration;
 
 use clap::Args;
 
@@ -16,6 +20,9 @@ use crate::time::Clock;
 /// Run the server
 #[derive(Debug, Args)]
 pub(super) struct Serve {
+    /// Serve the database although a longer or another log of this server is known on this machine
+    #[arg(long)]
+    new_database: bool,
     #[command(flatten)]
     settings: SettingsArgs,
 }
@@ -24,12 +31,20 @@ impl Serve {
     /// Serves until SIGTERM or Ctrl-C, then drains.
     pub(super) fn run(self, globals: &Globals) -> Result<Exit, CliError> {
         let config = self.settings.read::<ServerConfig>(globals)?;
-        run(config, globals)
+        run(config, &self.settings.path(), self.new_database, globals)
     }
 }
 
-/// Serves with `config` until SIGTERM or Ctrl-C, then drains.
-pub(super) fn run(config: ServerConfig, globals: &Globals) -> Result<Exit, CliError> {
+/// How much older than a new database the configuration is when that is suspicious.
+const SETTLED: Duration = Duration::from_hours(24);
+
+/// Serves with `config`, which comes from `env_file` if there is one, until SIGTERM or Ctrl-C, then drains.
+pub(super) fn run(
+    config: ServerConfig,
+    env_file: &Path,
+    new_database: bool,
+    globals: &Globals,
+) -> Result<Exit, CliError> {
     let _telemetry =
         telemetry::init(&globals.logging(config.log.clone()), globals.colors_stderr()).map_err(log_error)?;
     forbid_core_dumps();
@@ -38,21 +53,43 @@ pub(super) fn run(config: ServerConfig, globals: &Globals) -> Result<Exit, CliEr
         .enable_all()
         .build()
         .map_err(|error| CliError::failed(format!("cannot start the runtime: {error}")))?;
-    let exit = runtime.block_on(serve(config));
+    let exit = runtime.block_on(serve(config, env_file, new_database));
     // A read that hangs on the disk must not hold up the end of the process.
     runtime.shutdown_background();
     exit
 }
 
-async fn serve(config: ServerConfig) -> Result<Exit, CliError> {
+async fn serve(config: ServerConfig, env_file: &Path, new_database: bool) -> Result<Exit, CliError> {
     let mut stop = StopSignal::listen()?;
     let (host, port) = (config.host, config.port);
     // Before the port: of two servers in one place, the second is to hear of the first.
-    let options = options(config)?;
+    let mut options = options(config)?;
+    let path = options.lock.path().to_owned();
+    let known = known_heads::check(&path, &options.profile.server_id, new_database)?;
+    options.overruled_heads = known.overruled;
     let listener = listen(host, port).map_err(|error| port_error(port, &error))?;
+    if known.is_new {
+        say_new(&path, env_file);
+    }
     let server = Server::start(listener, options).await.map_err(|error| start_error(&error))?;
     tracing::info!(address = %server.address(), version = env!("CARGO_PKG_VERSION"), "server is listening");
     exit(server.run_until(stop.received()).await)
+}
+
+/// Says that an empty database will be made; loudly where there probably was one before.
+fn say_new(path: &Path, env_file: &Path) {
+    let database = path.display();
+    let modified = std::fs::metadata(env_file).and_then(|file| file.modified());
+    let age = modified.ok().and_then(|modified| modified.elapsed().ok());
+    if age.is_some_and(|age| age > SETTLED) {
+        let env_file = env_file.display();
+        tracing::warn!(
+            %database, %env_file,
+            "there is no database: a new, empty one is made; if this server had one before, check DB_PATH"
+        );
+    } else {
+        tracing::info!(%database, "there is no database: a new, empty one is made");
+    }
 }
 
 /// What is said when a server has ended.
@@ -89,6 +126,7 @@ pub(super) fn options(config: ServerConfig) -> Result<ServerOptions, CliError> {
         central_keys: config.central.public_keys,
         heartbeat,
         lock,
+        overruled_heads: Vec::new(),
         bounds: config.bounds,
         patience: Patience::default(),
         clock,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::{CliError, Globals};
-use crate::config::{Fault, Faults, Group, ProcessEnvironment, Settings, Warning};
+use crate::config::{DEFAULT_ENV_FILE, Fault, Faults, Group, ProcessEnvironment, Settings, Warning};
 
 /// Where the configuration comes from.
 #[derive(Debug, Clone, Default, Args)]
@@ -16,6 +16,11 @@ pub struct SettingsArgs {
 }
 
 impl SettingsArgs {
+    /// Where the configuration is, if it is in a file.
+    pub fn path(&self) -> PathBuf {
+        self.env_file.clone().unwrap_or_else(|| DEFAULT_ENV_FILE.into())
+    }
+
     /// Loads the settings and says what is odd about them.
     pub fn load(&self, globals: &Globals) -> Result<Settings, CliError> {
         let settings = self.settings()?;

@@ -88,6 +88,8 @@ pub struct ServerOptions {
     pub heartbeat: Heartbeat,
     /// The lock of the database: [`lock`] takes it.
     pub lock: DatabaseLock,
+    /// Heads of a longer or another log of this server that are known and passed over, a line of text each.
+    pub overruled_heads: Vec<String>,
     /// Bounds on what clients can make it do.
     pub bounds: Bounds,
     /// How long it waits for them.
@@ -146,16 +148,32 @@ impl Server {
     /// Opens the database and serves on `listener`.
     pub async fn start(listener: TcpListener, options: ServerOptions) -> Result<Self, StartError> {
         let address = listener.local_addr().map_err(StartError::Listener)?;
-        let ServerOptions { profile, signing_key, central_keys, heartbeat, lock, bounds, patience, clock } = options;
+        let ServerOptions {
+            profile,
+            signing_key,
+            central_keys,
+            heartbeat,
+            lock,
+            overruled_heads,
+            bounds,
+            patience,
+            clock,
+        } = options;
         lock.say(&format!("{HOLDER} on {address}"))?;
         let signing_key = Arc::new(signing_key);
         let (server_id, key, now) = (profile.server_id.clone(), signing_key.clone(), clock.now());
         let (database, its_lock) = (lock.path().to_owned(), lock.clone());
-        let opened = tokio::task::spawn_blocking(move || opening::open(&its_lock, &server_id, &key, now)).await;
+        let opened =
+            tokio::task::spawn_blocking(move || opening::open(&its_lock, &server_id, &key, &overruled_heads, now));
+        let opened = opened.await;
         let mut store = opened.map_err(|_| StorageError::Stopping)??;
         Directory::found(&mut store, clock.now())?;
         let directory = Arc::new(Directory::load(store.database(), profile.features)?);
         let head = head_of(store.database().head()?);
+        tracing::info!(
+            server_id = %profile.server_id, name = profile.server_name, database = %lock.path().display(),
+            entries = head.length, "database opened"
+        );
         let hub = Arc::new(Hub::new(bounds.max_queue_bytes, head));
         let writer_options = WriterOptions {
             key: signing_key.clone(),

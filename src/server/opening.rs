@@ -12,6 +12,7 @@ pub(super) fn open(
     lock: &DatabaseLock,
     server_id: &ServerId,
     key: &SigningKey,
+    overruled_heads: &[String],
     now: Timestamp,
 ) -> Result<WriteStore, StartError> {
     let mut store = match WriteStore::open(lock) {
@@ -22,6 +23,14 @@ pub(super) fn open(
         opened => opened?,
     };
     store.claim(server_id, &key.public(), now)?;
+    store.overrule(overruled_heads)?;
+    if let Some(restored_at) = store.take_restored_mark()? {
+        tracing::warn!(
+            %restored_at,
+            "the database is a restored backup: what was written after the backup was made is missing, and everyone who saw \
+             it will notice"
+        );
+    }
     let names = lock.names();
     if names > 1 {
         tracing::warn!(

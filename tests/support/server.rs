@@ -179,6 +179,7 @@ impl TestServer {
             central_keys: config.central.public_keys,
             heartbeat,
             lock: coms::server::lock(&config.database.path).expect("the lock"),
+            overruled_heads: Vec::new(),
             bounds: config.bounds,
             patience: self.setup.patience,
             clock,

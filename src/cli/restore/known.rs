@@ -30,7 +30,7 @@ pub(super) struct Known {
 /// How the backup stands to a head that is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Relation {
+pub(in crate::cli) enum Relation {
     /// It has all that was seen, and perhaps more.
     Complete,
     /// It ends so many entries before.
@@ -91,7 +91,7 @@ fn existing(backup: &Database, head: Head, manifest: &Manifest, target: &Path) -
     Ok(Some(Known { source, length: seen.length, hash: seen.hash.to_string(), relation }))
 }
 
-fn relation(backup: &Database, head: Head, seen: Head) -> Result<Relation, StorageError> {
+pub(in crate::cli) fn relation(backup: &Database, head: Head, seen: Head) -> Result<Relation, StorageError> {
     if seen.length > head.length {
         return Ok(Relation::Behind(seen.length - head.length));
     }
