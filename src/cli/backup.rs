@@ -28,6 +28,7 @@ use super::stop_flag::Stop;
 use super::{CliError, Exit, Globals, printable};
 use crate::config::{EnvFile, Settings};
 use crate::storage::SCHEMA;
+use crate::time::Clock;
 
 /// Make a backup of the database, a server running on it or not
 ///
@@ -127,10 +128,11 @@ impl Backup {
         let is_broken = checked.as_ref().is_some_and(Checked::is_broken);
         let pruned = match (self.keep, &path) {
             // The older ones may be the last that are sound.
-            (Some(keep), Some(path)) if !is_broken => {
-                let Manifest { server_id: server, created_at, .. } = &manifest;
-                retention::prune(&self.output, New { path, server, created_at: *created_at, lock }, keep)?
-            }
+            (Some(keep), Some(path)) if !is_broken => retention::prune(
+                &self.output,
+                New { path, server: &manifest.server_id, now: Clock::system().now(), lock },
+                keep,
+            )?,
             _ => Pruned::default(),
         };
         pruned.warn(&manifest.server_id, globals);

@@ -15,7 +15,7 @@ use crate::time::Timestamp;
 pub(super) struct Pruned {
     /// These are gone.
     pub(super) removed: Vec<PathBuf>,
-    /// Named for a later time than that of the new backup: neither counted nor removed.
+    /// Named for a later time than now: neither counted nor removed.
     later: Vec<PathBuf>,
     /// Named as earlier versions did, and nothing says whether the server is this one or another that shares eight digits.
     unclear: Vec<PathBuf>,
@@ -26,7 +26,8 @@ pub(super) struct Pruned {
 pub(super) struct New<'a> {
     pub(super) path: &'a Path,
     pub(super) server: &'a ServerId,
-    pub(super) created_at: Timestamp,
+    /// The time once it was made.
+    pub(super) now: Timestamp,
     /// What it is encrypted with.
     pub(super) lock: &'a Lock,
 }
@@ -37,8 +38,10 @@ pub(super) struct New<'a> {
 /// is not there afterwards.
 pub(super) fn prune(folder: &Path, new: New<'_>, keep: u32) -> Result<Pruned, CliError> {
     let mut pruned = Pruned::default();
-    let now = FileName::new(new.server, new.created_at, false).time;
-    let mut older = Vec::new();
+    let now = FileName::new(new.server, new.now, false).time;
+    let age = |name: FileName| (name.time, name.number);
+    let own_age = new.path.file_name().and_then(|name| name.to_str()).and_then(FileName::parse).map(age);
+    let mut others = Vec::new();
     for entry in files_in(folder).map_err(|error| cannot_prune(folder, &error))? {
         let path = entry.path();
         let Some(name) = entry.file_name().to_str().and_then(FileName::parse) else { continue };
@@ -49,13 +52,14 @@ pub(super) fn prune(folder: &Path, new: New<'_>, keep: u32) -> Result<Pruned, Cl
             Some(false) => {}
             None => pruned.unclear.push(path),
             Some(true) if name.time > now => pruned.later.push(path),
-            Some(true) => older.push((name.time, name.number, path)),
+            Some(true) => others.push((age(name), path)),
         }
     }
-    older.sort();
-    older.reverse();
-    let others = usize::try_from(keep).unwrap_or(usize::MAX).saturating_sub(1);
-    for (_, _, path) in older.into_iter().skip(others) {
+    others.sort();
+    others.reverse();
+    let kept = usize::try_from(keep).unwrap_or(usize::MAX).saturating_sub(1);
+    // One that was made at the same time by another process counts, but it is as new as this one.
+    for (_, path) in others.into_iter().skip(kept).filter(|(age, _)| own_age.as_ref().is_some_and(|own| age < own)) {
         fs::remove_file(&path).map_err(|error| cannot_prune(&path, &error))?;
         pruned.removed.push(path);
     }
@@ -132,10 +136,24 @@ mod tests {
         let server: ServerId = "ca0f4d71-1d90-4fb3-9a8e-1cde09a6d95e".parse().expect("a UUID");
         let created_at = Timestamp::from_unix_ms(1_777_723_200_000);
         let path = folder.path().join(FileName::new(&server, created_at, false).to_string());
-        let new = New { path: &path, server: &server, created_at, lock: &Lock::Open };
+        let new = New { path: &path, server: &server, now: created_at, lock: &Lock::Open };
         let refused = prune(folder.path(), new, 1).expect_err("it is not there");
         assert!(refused.is_failure() && refused.describe().contains("something else removed it"), "{refused:?}");
         fs::write(&path, "").expect("a file");
         assert!(prune(folder.path(), new, 1).expect("it is there").removed.is_empty());
+    }
+    #[test]
+    fn what_another_process_made_meanwhile_stays_too() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let server: ServerId = "ca0f4d71-1d90-4fb3-9a8e-1cde09a6d95e".parse().expect("a UUID");
+        let at = |second: u64| Timestamp::from_unix_ms(1_777_723_200_000 + second * 1000);
+        let paths =
+            [0, 1, 2, 3, 4].map(|second| folder.path().join(FileName::new(&server, at(second), false).to_string()));
+        for path in &paths {
+            fs::write(path, "").expect("a file");
+        }
+        let new = New { path: &paths[2], server: &server, now: at(3), lock: &Lock::Open };
+        let pruned = prune(folder.path(), new, 1).expect("the new one is there");
+        assert_eq!((pruned.removed, pruned.later), (vec![paths[1].clone(), paths[0].clone()], vec![paths[4].clone()]));
     }
 }
