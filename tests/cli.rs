@@ -209,6 +209,10 @@ fn init_changes_what_it_is_told_and_keeps_the_rest() {
     let run = home.run(&["init", "--yes", "--set", "PORT=4000", "--set", "CENTRAL_API_KEY=@api.key"]);
     assert_eq!(run.code, Some(0), "{run:?}");
     assert!(run.stderr.contains("+ PORT=4000\n") && !run.stderr.contains("CENTRAL_API_KEY"), "{run:?}");
+    assert!(
+        run.stderr.contains("changes to `.env`:\n") && !run.stderr.contains("\\n"),
+        "each on a line of its own: {run:?}"
+    );
     assert_eq!(home.read(".env"), before.replace("# PORT=3000", "PORT=4000"));
     let again = home.run(&["init", "--yes"]);
     assert!(again.stderr.contains("nothing to write"), "{again:?}");

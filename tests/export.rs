@@ -218,3 +218,16 @@ fn damage(home: &Home) -> String {
     fs::write(home.join("cut.db"), &bytes[..pages / 2 * 4096]).expect("a file");
     "cut.db".to_owned()
 }
+
+/// Whoever looks at an export on a terminal sees what the messages say, and the terminal does none of it.
+#[cfg(unix)]
+#[test]
+fn an_export_on_a_terminal_does_nothing_to_it() {
+    let home = home();
+    for format in ["csv", "jsonl"] {
+        let command = home.command(&["-q", "export", "--db", "m.db", "--format", format]);
+        let mut terminal = rexpect::session::spawn_command(command, Some(20_000)).expect("a terminal");
+        let shown = terminal.exp_eof().expect("the end");
+        assert!(shown.contains("evil") && !shown.contains(['\u{1b}', '\u{202e}', '\0']), "{shown:?}");
+    }
+}

@@ -230,7 +230,8 @@ fn the_first_run_opens_the_editor_and_a_faulty_file_offers_it() {
     assert!(home.join("opened").exists());
 
     let mut again = Terminal::start(&home.command(&[]));
-    again.expect("`SERVER_ID` is required");
+    let shown = again.expect("`SERVER_ID` is required");
+    assert!(shown.contains("can't be used:") && !shown.contains("\\n"), "each on a line of its own: {shown}");
     again.answer("in your editor?", "n");
     assert_eq!(again.end().1, Some(2));
 }

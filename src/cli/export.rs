@@ -7,6 +7,7 @@ mod csv;
 mod html;
 mod jsonl;
 mod output;
+mod terminal_text;
 
 use std::io;
 use std::path::PathBuf;

@@ -55,7 +55,10 @@ fn faulty(faults: Faults, path: Option<&Path>, globals: &Globals) -> Result<Exit
     let Some(path) = path else { return Err(faults.into()) };
     // Listens from the first question on, so that Ctrl-C leaves the terminal in order.
     let _interrupts = Interrupts::take_over()?;
-    print_line("", "", &format!("`{}` can't be used:\n{faults}", path.display()));
+    print_line("", "", &format!("`{}` can't be used:", path.display()));
+    for fault in faults.iter() {
+        print_line("", "", fault);
+    }
     if confirm(globals, &format!("Open `{}` in your editor?", path.display()), true)? {
         editor::open(path, globals);
         if editor::review(path, globals) {

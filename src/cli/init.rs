@@ -107,10 +107,12 @@ impl Init {
                 lines.push("its mode becomes 0600, so that others can't read it".into());
             }
             // Who is asked has to see what about, however quiet it shall be.
-            if self.yes {
-                globals.say(lines.join("\n"));
-            } else {
-                questions::tell(&lines.join("\n"));
+            for line in &lines {
+                if self.yes {
+                    globals.say(line);
+                } else {
+                    questions::tell(line);
+                }
             }
             if !self.yes && !confirm(globals, "Write them?", true)? {
                 globals.say("nothing was written");

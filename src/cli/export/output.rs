@@ -1,13 +1,14 @@
 //! Where an export goes: standard output, a file, or a folder. A file or folder gets its name when it is complete and on
-//! the disk, and not before. A pipe or `/dev/null` is written to as it is. Nothing that exists is replaced but an earlier
+//! the disk, and not before. A pipe or `/dev/null` is written to as it is, a terminal escaped. Nothing that exists is replaced but an earlier
 //! export of the same format, and that only when asked for.
 
 use std::fs::{self, File, FileType};
-use std::io::{self, BufWriter, Read as _, Write};
+use std::io::{self, BufWriter, IsTerminal, Read as _, Write};
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
+use super::terminal_text::TerminalText;
 use crate::cli::printable;
 use crate::file_identity::FileIdentity;
 use crate::staged_file::{
@@ -77,8 +78,7 @@ impl Target {
 
 /// A stream that becomes a file, or goes to standard output or a device.
 pub(super) enum Output {
-    Stdout(BufWriter<io::Stdout>),
-    Device(BufWriter<File>),
+    Stream(BufWriter<Box<dyn Write>>),
     File { staged: BufWriter<StagedFile>, path: PathBuf, replaced: Option<FileIdentity> },
 }
 
@@ -86,11 +86,8 @@ impl Output {
     /// Begins the output. Nothing is left of a file that is dropped unfinished.
     pub(super) fn begin(target: Target) -> io::Result<Self> {
         match target {
-            Target::Stdout => Ok(Self::Stdout(BufWriter::with_capacity(BUFFER_BYTES, io::stdout()))),
-            Target::Device(path) => {
-                let device = File::options().write(true).open(path)?;
-                Ok(Self::Device(BufWriter::with_capacity(BUFFER_BYTES, device)))
-            }
+            Target::Stdout => Ok(Self::stream(io::stdout())),
+            Target::Device(path) => Ok(Self::stream(File::options().write(true).open(path)?)),
             Target::File { path, replaced } => {
                 folder(&path)?;
                 let staged = StagedFile::for_target(&path).map_err(|error| match error.kind() {
@@ -102,11 +99,15 @@ impl Output {
         }
     }
 
+    fn stream(out: impl Write + IsTerminal + 'static) -> Self {
+        let out: Box<dyn Write> = if out.is_terminal() { Box::new(TerminalText::new(out)) } else { Box::new(out) };
+        Self::Stream(BufWriter::with_capacity(BUFFER_BYTES, out))
+    }
+
     /// Gives a file its name, in place of the export that had it.
     pub(super) fn finish(self) -> io::Result<()> {
         match self {
-            Self::Stdout(mut stdout) => stdout.flush(),
-            Self::Device(mut device) => device.flush(),
+            Self::Stream(mut stream) => stream.flush(),
             Self::File { staged, path, replaced } => {
                 let staged = staged.into_inner().map_err(io::IntoInnerError::into_error)?;
                 let is_as_found = replaced.is_some() && FileIdentity::at(&path).ok() == replaced;
@@ -119,16 +120,14 @@ impl Output {
 impl Write for Output {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
-            Self::Stdout(stdout) => stdout.write(bytes),
-            Self::Device(device) => device.write(bytes),
+            Self::Stream(stream) => stream.write(bytes),
             Self::File { staged, .. } => staged.write(bytes),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
         match self {
-            Self::Stdout(stdout) => stdout.flush(),
-            Self::Device(device) => device.flush(),
+            Self::Stream(stream) => stream.flush(),
             Self::File { staged, .. } => staged.flush(),
         }
     }

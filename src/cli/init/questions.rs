@@ -125,9 +125,10 @@ impl<'a> Questions<'a> {
 pub(super) fn welcome(path: &Path, exists: bool) {
     let what = if exists { "changes" } else { "writes" };
     tell(&format!(
-        "This {what} `{}`. Enter takes what stands in brackets; Ctrl-C leaves all as it is.\n",
+        "This {what} `{}`. Enter takes what stands in brackets; Ctrl-C leaves all as it is.",
         path.display()
     ));
+    tell("");
 }
 
 /// Something that has to be known to answer, however quiet it shall be.
