@@ -5,6 +5,7 @@
 
 use std::future::pending;
 use std::io::{self, ErrorKind};
+use std::mem::MaybeUninit;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -204,12 +205,20 @@ impl Connection {
     }
 
     fn read(&mut self) -> Result<(), Ending> {
-        let mut bytes = [0; READ_BYTES];
-        match self.stream.try_read(&mut bytes) {
-            Ok(0) => self.end_with(Ending::Left, self.shared.patience.answers),
-            Ok(count) => self.received(bytes.get(..count).unwrap_or_default()),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-            Err(_) => return Err(Ending::Gone),
+        let mut buffer = [const { MaybeUninit::uninit() }; READ_BYTES];
+        let (stream, mut received) = (&self.stream, None);
+        let emptied = stream.try_io(Interest::READABLE, || {
+            let ((bytes, rest), _) = recv(stream, &mut buffer[..], RecvFlags::DONTWAIT)?;
+            let is_emptied = !bytes.is_empty() && !rest.is_empty();
+            received = Some(bytes);
+            // What did not fill the buffer has emptied the socket: the runtime need not read once more to find that out.
+            if is_emptied { Err(ErrorKind::WouldBlock.into()) } else { Ok(()) }
+        });
+        match (received, emptied) {
+            (Some([]), _) => self.end_with(Ending::Left, self.shared.patience.answers),
+            (Some(bytes), _) => self.received(bytes),
+            (None, Err(error)) if error.kind() != ErrorKind::WouldBlock => return Err(Ending::Gone),
+            (None, _) => {}
         }
         Ok(())
     }
