@@ -97,7 +97,7 @@ impl Requests {
     pub(super) fn ask_if_it_fits(&mut self, asked: Asked, d: &Value) -> bool {
         // What is around the payload has a fixed length; the id of a frame is a UUID.
         let around = json!({ "t": asked.kind(), "id": FrameId::new(self.clock.now()), "d": null }).to_string();
-        let fits = d.to_string().len() + around.len() <= MAX_FRAME_BYTES;
+        let fits = d.to_string().len() + around.len() - "null".len() <= MAX_FRAME_BYTES;
         if fits {
             self.ask(asked, d);
         }
