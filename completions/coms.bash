@@ -1176,7 +1176,7 @@ _coms() {
             return 0
             ;;
         coms__subcmd__verify__subcmd__chain)
-            opts="-e -q -v -h --manifest --db --export --contents --token --public-key --state --no-state --from --accept-head --strict-signatures --timeout --json --env-file --quiet --verbose --color --help"
+            opts="-e -q -v -h --manifest --db --export --contents --token --public-key --state --no-state --from --accept-head --strict-signatures --timeout --deadline --json --env-file --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1211,6 +1211,10 @@ _coms() {
                     return 0
                     ;;
                 --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --deadline)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

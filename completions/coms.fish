@@ -102,6 +102,7 @@ complete -c coms -n "__fish_coms_using_subcommand verify-chain" -l public-key -d
 complete -c coms -n "__fish_coms_using_subcommand verify-chain" -l state -d 'Keep the memory of what was seen in this file' -r -F
 complete -c coms -n "__fish_coms_using_subcommand verify-chain" -l from -d 'Check entries from this index on' -r
 complete -c coms -n "__fish_coms_using_subcommand verify-chain" -l timeout -d 'Give up when the server sends nothing for this many seconds' -r
+complete -c coms -n "__fish_coms_using_subcommand verify-chain" -l deadline -d 'Give up when a server\'s log is not verified after this many seconds [default: 600, and one more for each 1000 entries]' -r
 complete -c coms -n "__fish_coms_using_subcommand verify-chain" -s e -l env-file -d 'Read the configuration from this file, which must exist [default: `.env` if there is one]' -r -F
 complete -c coms -n "__fish_coms_using_subcommand verify-chain" -l color -d 'When to colour what is printed' -r -f -a "auto\t''
 always\t''

@@ -6,8 +6,10 @@
 mod cause;
 mod contents;
 mod database;
+mod deadline;
 mod evidence;
 mod export;
+mod fetch;
 mod judge;
 mod judgement;
 mod manifest;
@@ -29,6 +31,9 @@ use crate::keys::PublicKey;
 use judge::Judge;
 use memory::Memory;
 use report::Report;
+
+/// A day.
+const MAX_DEADLINE_SECS: u64 = 24 * 60 * 60;
 
 /// Check that a server's log is whole, signed, and still the one that was seen before
 ///
@@ -77,6 +82,9 @@ pub(super) struct VerifyChain {
     /// Give up when the server sends nothing for this many seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3600))]
     timeout: u64,
+    /// Give up when a server's log is not verified after this many seconds [default: 600, and one more for each 1000 entries]
+    #[arg(long, value_name = "SECONDS", requires = "manifest", value_parser = clap::value_parser!(u64).range(1..=MAX_DEADLINE_SECS))]
+    deadline: Option<u64>,
     /// Print one JSON object
     #[arg(long)]
     json: bool,

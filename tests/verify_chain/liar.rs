@@ -45,6 +45,14 @@ pub(crate) enum Manner {
     Malformed,
     /// After some entries, nothing.
     Stalls,
+    /// A byte of the entries now and then.
+    Drips,
+    /// A byte of the signed head now and then.
+    DripsHead,
+    /// Come again in eleven days.
+    Later,
+    /// In turn an entry, and come again in eleven days.
+    OneByOne(bool),
     /// Each answer breaks off after 100 entries.
     BreaksOff,
     /// So many answers are 503, with a time to come again.
@@ -115,7 +123,19 @@ async fn head(State(lies): Shared) -> Response {
     let last = lies.entries.last().map_or(EntryHash::ZERO, |last| last.hash);
     let head = lies.head.unwrap_or(Head { length: lies.entries.len() as u64, hash: last });
     let server = lies.server_id.parse().unwrap_or_else(|_| SERVER_ID.parse().expect("a UUID"));
-    axum::Json(head.sign(&lies.key, &server, Timestamp::from_unix_ms(1))).into_response()
+    let signed = head.sign(&lies.key, &server, Timestamp::from_unix_ms(1));
+    if lies.manner == Manner::DripsHead {
+        return dripping(serde_json::to_vec(&signed).expect("JSON")).into_response();
+    }
+    axum::Json(signed).into_response()
+}
+
+/// `bytes`, one each time that a connection's silence would almost end it.
+fn dripping(bytes: Vec<u8>) -> Body {
+    Body::from_stream(stream::unfold(bytes.into_iter(), |mut left| async {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        Some((Ok::<_, std::io::Error>(Bytes::from(vec![left.next()?])), left))
+    }))
 }
 
 /// How it answers this time, and what becomes of it until the next.
@@ -125,6 +145,7 @@ fn turn(lies: &mut Lies) -> Lies {
         Manner::Busy(0) | Manner::EndsEarly(0) => lies.manner = Manner::Plain,
         Manner::Busy(left) | Manner::EndsEarly(left) => *left -= 1,
         Manner::Stops => lies.manner = Manner::Stopped,
+        Manner::OneByOne(is_later) => *is_later = !*is_later,
         Manner::RollsBack => lies.entries.truncate(40),
         _ => {}
     }
@@ -134,6 +155,9 @@ fn turn(lies: &mut Lies) -> Lies {
 async fn entries(State(lies): Shared, RawQuery(query): RawQuery, headers: HeaderMap) -> Response {
     let mut lies = turn(&mut lies.lock().expect("unpoisoned"));
     match lies.manner {
+        Manner::Later | Manner::OneByOne(true) => {
+            return (StatusCode::SERVICE_UNAVAILABLE, [("retry-after", "999999")]).into_response();
+        }
         Manner::Busy(1..) => return (StatusCode::SERVICE_UNAVAILABLE, [("retry-after", "1")]).into_response(),
         Manner::EndsEarly(1..) | Manner::Stops | Manner::Stopped => lies.entries.truncate(30),
         Manner::RollsBack => lies.entries.truncate(40),
@@ -151,7 +175,11 @@ async fn entries(State(lies): Shared, RawQuery(query): RawQuery, headers: Header
     let count = number("limit=").unwrap_or(usize::MAX).min(lies.entries.len() - from);
     let mut text = Vec::new();
     let shown = &lies.entries[from..from + count];
-    let breaks_off = if lies.manner == Manner::BreaksOff { 100 } else { usize::MAX };
+    let breaks_off = match lies.manner {
+        Manner::BreaksOff => 100,
+        Manner::OneByOne(_) => 1,
+        _ => usize::MAX,
+    };
     for entry in shown.iter().take(breaks_off) {
         match lies.manner {
             Manner::Sealed => SealedLine::write(&SealedEntry::from(entry), &mut text),
@@ -181,6 +209,7 @@ async fn entries(State(lies): Shared, RawQuery(query): RawQuery, headers: Header
             });
             Body::from_stream(futures_util::StreamExt::chain(first, gone))
         }
+        Manner::Drips => dripping(text),
         _ => Body::from(text),
     };
     more.into_response()

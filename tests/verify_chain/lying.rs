@@ -125,6 +125,24 @@ fn endless_malformed_and_stalling_answers_end_in_time() {
 }
 
 #[test]
+fn a_server_that_holds_its_readers_up_is_given_up() {
+    let too_slow = "the server sends too slowly";
+    for (manner, more, said) in [
+        (Manner::Drips, &[][..], too_slow),
+        (Manner::DripsHead, &[], too_slow),
+        (Manner::Later, &["--deadline", "20"], "503"),
+        (Manner::OneByOne(false), &["--deadline", "5"], "could not be verified within 5 s"),
+    ] {
+        let (home, liar) = (Home::new(), Liar::start(Lies { manner, ..honest(1300) }));
+        let started = Instant::now();
+        let (code, report) = verify(&home, &liar, more);
+        assert_eq!((code, &report["verdict"]), (Some(3), &"unknown".into()), "{report}");
+        assert!(report["notes"][0].as_str().expect("a note").contains(said), "{report}");
+        assert!(started.elapsed() < Duration::from_mins(1));
+    }
+}
+
+#[test]
 fn a_server_that_is_busy_or_starts_again_is_waited_for() {
     for manner in [Manner::Busy(3), Manner::EndsEarly(6)] {
         let (home, liar) = (Home::new(), Liar::start(Lies { manner, ..honest(50) }));

@@ -4,18 +4,17 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use indicatif::ProgressBar;
-use reqwest::{Client, StatusCode};
+use reqwest::Client;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use url::Url;
 
-use super::cause::words;
 use super::contents::Contents;
+use super::deadline::Deadline;
+use super::fetch::fetch;
 use super::judge::{Checked, Presented};
 use super::judgement::{Caveat, Source};
-use super::patience::{Patience, is_passing, retry_after};
 use super::report::{Level, Report};
-use super::stream::{ENDED, EntryStream, Shown, client, refused};
+use super::stream::{ENDED, EntryStream, Shown, client};
 use super::{Request, memory, progress};
 use crate::cli::{CliError, printable};
 use crate::ids::{ChainIndex, ServerId};
@@ -23,13 +22,8 @@ use crate::keys::PublicKey;
 use crate::logchain::{Break, BreakKind, Entry, EntryHash, SignedHead, Verifier, VerifyOptions};
 use crate::secret::Secret;
 
-/// A manifest with many extensions has a few KiB.
-const MAX_ANSWER_BYTES: usize = 256 * 1024;
-
 /// Where a manifest is, below the server's URL.
-const MANIFEST: &str = "/manifest";
-
-const WRONG_SERVER: &str = "is this the URL of a Zync server?";
+pub(super) const MANIFEST: &str = "/manifest";
 
 /// The manifest, as far as it matters here.
 #[derive(Debug, Deserialize)]
@@ -67,8 +61,14 @@ pub(super) async fn verify(request: &Request<'_>, url: &str, token: Option<Secre
 }
 
 async fn verify_server(request: &Request<'_>, url: &str, token: Option<Secret>) -> Result<Report, CliError> {
-    let server = Server::find(url, Duration::from_secs(request.args.timeout), token).await?;
-    let head: SignedHead = server.head().await?;
+    let deadline = Deadline::new(request.args.deadline.map(Duration::from_secs));
+    let found = deadline.keep(0, async {
+        let server = Server::find(url, Duration::from_secs(request.args.timeout), token).await?;
+        let head = server.head().await?;
+        Ok((server, head))
+    });
+    let (server, head) = found.await?;
+    let length = head.head.length;
     let judge = request.judge()?;
     let origin = server.manifest_url.origin().ascii_serialization();
     let presented = Presented {
@@ -81,11 +81,13 @@ async fn verify_server(request: &Request<'_>, url: &str, token: Option<Secret>) 
         head: Some(head.clone()),
     };
     let trusted = judge.trust(&presented)?;
-    let options = judge.options(&presented, &trusted, Some(head.head.length))?;
-    let checked = Box::pin(server.check(request, options, &head)).await?;
+    let options = judge.options(&presented, &trusted, Some(length))?;
+    let checked = deadline.keep(length, Box::pin(server.check(request, options, &head))).await?;
     let (mut report, evidence) = judge.conclude(&presented, &trusted, checked)?;
     if let Some(evidence) = evidence {
-        let entries = server.entries(evidence.first_entry(), u64::from(evidence.count())).await.unwrap_or_default();
+        let entries = server.entries(evidence.first_entry(), u64::from(evidence.count()));
+        // The heads prove it alone, if the entries don't come.
+        let entries = deadline.keep(length, entries).await.unwrap_or_default();
         judge.keep_evidence(&evidence, &entries, &mut report);
     }
     Ok(report)
@@ -328,39 +330,6 @@ fn manifest_url(text: &str) -> Result<Url, CliError> {
         url.set_path(&path);
     }
     Ok(url)
-}
-
-/// Fetches and reads a small JSON answer. A server that has none just now is asked again for as long as `patience`.
-async fn fetch<T: DeserializeOwned>(client: &Client, url: &Url, patience: Duration, what: &str) -> Result<T, CliError> {
-    let failed = |error: reqwest::Error| {
-        let hint = if error.is_connect() { "is the server running there, and its certificate good?" } else { "" };
-        let failure = CliError::failed(format!("cannot read {what} from {url}: {}", words(&error)));
-        if hint.is_empty() { failure } else { failure.hint(hint) }
-    };
-    let mut patience = Patience::new(patience);
-    let mut response = loop {
-        let response = client.get(url.clone()).send().await.map_err(failed)?;
-        if !is_passing(response.status()) || !patience.wait(retry_after(&response)).await {
-            break response;
-        }
-    };
-    match response.status() {
-        status if status.is_success() => {}
-        StatusCode::NOT_FOUND if url.path().ends_with(MANIFEST) => {
-            let failure = CliError::failed(format!("there is no manifest at {url}: the server answered 404 Not Found"));
-            return Err(failure.hint(WRONG_SERVER));
-        }
-        status => return Err(refused(what, status)),
-    }
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(failed)? {
-        if body.len() + chunk.len() > MAX_ANSWER_BYTES {
-            return Err(CliError::failed(format!("{what} at {url} is too long to be one")));
-        }
-        body.extend_from_slice(&chunk);
-    }
-    serde_json::from_slice(&body)
-        .map_err(|error| CliError::failed(format!("what is at {url} is not {what}: {error}")).hint(WRONG_SERVER))
 }
 
 #[cfg(test)]

@@ -46,7 +46,8 @@ impl Patience {
             return false;
         }
         let doubled = FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(self.failures - 1)).min(LONGEST_PAUSE);
-        sleep(asked.map_or(doubled, |asked| asked.clamp(FIRST_PAUSE, LONGEST_ASKED))).await;
+        let left = window.saturating_sub(self.since.elapsed()).clamp(FIRST_PAUSE, LONGEST_ASKED);
+        sleep(asked.map_or(doubled, |asked| asked.clamp(FIRST_PAUSE, left))).await;
         true
     }
 }
@@ -60,4 +61,53 @@ pub(super) fn is_passing(status: StatusCode) -> bool {
 pub(super) fn retry_after(response: &Response) -> Option<Duration> {
     let seconds = response.headers().get(RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
     Some(Duration::from_secs(seconds))
+}
+
+/// The least that a server must send in the time that is spent waiting for it: less is a server that holds its readers up.
+const LEAST_BYTES_PER_SEC: u64 = 1024;
+
+/// How fast a server sends.
+pub(super) struct Pace {
+    window: Duration,
+    waited: Duration,
+    bytes: u64,
+}
+
+impl Pace {
+    /// Looks at the pace whenever `window` was spent waiting.
+    pub(super) const fn new(window: Duration) -> Self {
+        Self { window, waited: Duration::ZERO, bytes: 0 }
+    }
+
+    /// So many bytes came after so long a wait. False: the server is too slow.
+    pub(super) fn came(&mut self, bytes: usize, waited: Duration) -> bool {
+        self.bytes += bytes as u64;
+        self.waited += waited;
+        if self.waited < self.window {
+            return true;
+        }
+        let least = u128::from(LEAST_BYTES_PER_SEC) * self.waited.as_millis() / 1000;
+        let is_enough = u128::from(self.bytes) >= least;
+        (self.waited, self.bytes) = (Duration::ZERO, 0);
+        is_enough
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_sends_less_than_it_must_is_too_slow_however_it_divides_it() {
+        let window = Duration::from_secs(3);
+        let drip = |bytes, pause| {
+            let mut pace = Pace::new(window);
+            (0..100).all(|_| pace.came(bytes, pause))
+        };
+        assert!(!drip(1, Duration::from_millis(500)));
+        assert!(!drip(3000, Duration::from_secs(3)));
+        assert!(drip(3073, Duration::from_secs(3)));
+        assert!(drip(200, Duration::from_millis(100)));
+        assert!(drip(0, Duration::ZERO), "time that is not spent waiting does not count");
+    }
 }

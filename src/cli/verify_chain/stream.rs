@@ -1,13 +1,14 @@
 //! The entries of a running server, streamed: line by line, resumed where the connection broke, and never trusted for
 //! length, pace or end.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use reqwest::{Client, Response, StatusCode};
+use tokio::time::timeout;
 use url::Url;
 
 use super::cause::words;
-use super::patience::{Patience, is_passing, retry_after};
+use super::patience::{Pace, Patience, is_passing, retry_after};
 use crate::cli::CliError;
 use crate::ids::ChainIndex;
 use crate::logchain::{Entry, EntryHash, EntryLine, SealedEntry, SealedLine};
@@ -77,6 +78,9 @@ pub(super) struct EntryStream {
     wanted: u64,
     open: Option<Open>,
     patience: Patience,
+    pace: Pace,
+    /// How long one answer's beginning or one piece of it may take.
+    limit: Duration,
 }
 
 struct Open {
@@ -104,7 +108,8 @@ impl EntryStream {
         patience: Duration,
     ) -> Self {
         let wanted = length.saturating_sub(from.0);
-        Self { client, url, token, next: from, wanted, open: None, patience: Patience::new(patience) }
+        let (pace, limit) = (Pace::new(patience), answer_limit(patience));
+        Self { client, url, token, next: from, wanted, open: None, patience: Patience::new(patience), pace, limit }
     }
 
     /// Appends the next entries to `batch`. False at the end: all came that were wanted, or the server gives no more.
@@ -154,11 +159,16 @@ impl EntryStream {
             self.open = Some(Open { response: self.request().await?, rest: Vec::new() });
         }
         let Some(open) = &mut self.open else { return Ok(()) };
-        let chunk = match open.response.chunk().await {
-            Ok(Some(chunk)) => chunk,
-            Ok(None) => return Err(Broken::Passing(ENDED.to_owned(), None)),
-            Err(error) => return Err(Broken::Passing(format!("the entries broke off: {}", words(&error)), None)),
+        let asked = Instant::now();
+        let chunk = match timeout(self.limit, open.response.chunk()).await {
+            Ok(Ok(Some(chunk))) => chunk,
+            Ok(Ok(None)) => return Err(Broken::Passing(ENDED.to_owned(), None)),
+            Ok(Err(error)) => return Err(Broken::Passing(format!("the entries broke off: {}", words(&error)), None)),
+            Err(_) => return Err(Broken::Final(too_slow("the entries"))),
         };
+        if !self.pace.came(chunk.len(), asked.elapsed()) {
+            return Err(Broken::Final(too_slow("the entries")));
+        }
         open.rest.extend_from_slice(&chunk);
         let mut start = 0;
         while let Some(line) = open.rest.get(start..).and_then(|rest| rest.split_inclusive(|b| *b == b'\n').next()) {
@@ -189,9 +199,9 @@ impl EntryStream {
         if let Some(token) = &self.token {
             request = request.bearer_auth(token.reveal());
         }
-        let response = request
-            .send()
+        let response = timeout(self.limit, request.send())
             .await
+            .map_err(|_| Broken::Final(too_slow("the entries")))?
             .map_err(|error| Broken::Passing(format!("cannot read the entries: {}", words(&error)), None))?;
         match response.status() {
             StatusCode::OK => Ok(response),
@@ -202,6 +212,18 @@ impl EntryStream {
             status => Err(Broken::Final(refused("the entries", status))),
         }
     }
+}
+
+/// How long an answer's beginning may take, or a small answer: longer than the silence that ends it, so that it is not this
+/// which ends it.
+pub(super) fn answer_limit(patience: Duration) -> Duration {
+    patience.saturating_mul(2)
+}
+
+/// It comes, and so slowly that it would never end.
+pub(super) fn too_slow(what: &str) -> CliError {
+    CliError::failed(format!("cannot read {what}: the server sends too slowly"))
+        .hint("`--timeout SECONDS` is how long it is waited for")
 }
 
 pub(super) const ENDED: &str = "the server gives fewer entries than its head says";
