@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use uuid::{Builder, Uuid, Variant, Version};
 
+use crate::printable::printable;
 use crate::time::Timestamp;
 
 /// Text that should have been a UUID and is not.
@@ -178,8 +179,9 @@ impl From<&str> for ChannelId {
 }
 
 impl fmt::Display for ChannelId {
+    /// For people: escaped, since it comes from a file or a server. [`ChannelId::as_str`] is the text itself.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        printable(&self.0).fmt(f)
     }
 }
 
@@ -266,6 +268,12 @@ mod tests {
         let id = "49C0734106C04EB98059E5A0A3729CB6".parse::<UserId>().expect("a UUID");
         assert_eq!(id.to_string(), "49c07341-06c0-4eb9-8059-e5a0a3729cb6");
         assert_eq!("zzz".parse::<UserId>(), Err(NotAUuid));
+    }
+
+    #[test]
+    fn a_channel_id_does_nothing_to_a_terminal() {
+        let id = ChannelId::from("general\u{1b}[2J");
+        assert_eq!((id.to_string().as_str(), id.as_str()), ("general\\u{1b}[2J", "general\u{1b}[2J"));
     }
 
     #[test]

@@ -155,7 +155,7 @@ pub(super) fn known_channels<'a>(
 ) -> Result<(), CliError> {
     for name in names {
         if !channels.iter().any(|channel| channel.is_called(name)) {
-            let all: Vec<_> = channels.iter().map(|channel| printable(channel.id.as_str()).to_string()).collect();
+            let all: Vec<_> = channels.iter().map(|channel| channel.id.to_string()).collect();
             let hint =
                 if all.is_empty() { "there are none yet".to_owned() } else { format!("there are: {}", all.join(", ")) };
             return Err(CliError::usage(format!("there is no such channel: `{}`", printable(name))).hint(hint));
@@ -184,7 +184,7 @@ impl fmt::Display for Line<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let MessageRow { created_at, channel_id, user_id, content, .. } = self.message;
         let (dim, bold, plain) = if self.is_coloured { ("\x1b[2m", "\x1b[1;31m", "\x1b[0m") } else { ("", "", "") };
-        write!(f, "{dim}{created_at} #{} {user_id}{plain} ", printable(channel_id.as_str()))?;
+        write!(f, "{dim}{created_at} #{channel_id} {user_id}{plain} ")?;
         let mut at = 0;
         for place in self.marks.map(|query| occurrences(content, query)).unwrap_or_default() {
             let before = content.get(at..place.start).unwrap_or_default();

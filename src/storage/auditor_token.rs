@@ -5,13 +5,14 @@ use rusqlite::{ErrorCode, OptionalExtension as _, Row};
 use super::database::Database;
 use super::error::StorageError;
 use super::write::WriteStore;
+use crate::printable::Untrusted;
 use crate::time::Timestamp;
 
 /// A token, without its text, which nobody has but its holder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditorTokenRow {
     /// What the operator calls it.
-    pub name: String,
+    pub name: Untrusted,
     /// When it was issued.
     pub created_at: Timestamp,
     /// Until when it holds; `None` for ever.
@@ -50,7 +51,7 @@ impl WriteStore {
     pub fn add_auditor_token(&self, token: &AuditorTokenRow, token_hash: [u8; 32]) -> Result<bool, StorageError> {
         let added = self.database.connection.execute(
             "INSERT INTO auditor_token (name, token_hash, created_at, expires_at) VALUES (?1, ?2, ?3, ?4)",
-            (&token.name, token_hash, token.created_at.unix_ms(), token.expires_at.map(Timestamp::unix_ms)),
+            (token.name.raw(), token_hash, token.created_at.unix_ms(), token.expires_at.map(Timestamp::unix_ms)),
         );
         match added {
             Ok(_) => Ok(true),
@@ -72,7 +73,7 @@ impl WriteStore {
 fn token(row: &Row<'_>) -> rusqlite::Result<AuditorTokenRow> {
     let time = |column| row.get::<_, Option<u64>>(column).map(|ms| ms.map(Timestamp::from_unix_ms));
     Ok(AuditorTokenRow {
-        name: row.get(0)?,
+        name: row.get::<_, String>(0)?.into(),
         created_at: time(1)?.unwrap_or_default(),
         expires_at: time(2)?,
         revoked_at: time(3)?,

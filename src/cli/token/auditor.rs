@@ -103,9 +103,9 @@ fn add(
     getrandom::fill(&mut random).map_err(|error| CliError::failed(format!("no randomness: {error}")))?;
     let token = new_auditor_token(&random);
     let expires_at = days.map(|days| now.plus(Duration::from_secs(days * SECONDS_PER_DAY)));
-    let row = AuditorTokenRow { name, created_at: now, expires_at, revoked_at: None };
+    let row = AuditorTokenRow { name: name.into(), created_at: now, expires_at, revoked_at: None };
     if !store.add_auditor_token(&row, auditor_token_hash(token.reveal()))? {
-        return Err(CliError::usage(format!("there is a token for `{}` already", printable(&row.name)))
+        return Err(CliError::usage(format!("there is a token for `{}` already", row.name))
             .hint("revoked ones keep their names, so that the list says who had one; take another name"));
     }
     let mut stdout = io::stdout().lock();
@@ -133,7 +133,7 @@ fn list(database: &Database, as_json: bool, now: Timestamp) -> Result<Exit, CliE
             writeln!(stdout, "{}", json_line(&line)?)?;
         } else {
             let until = expires_at.map_or_else(|| "until revoked".to_owned(), |end| format!("until {end}"));
-            writeln!(stdout, "{state:8} {} since {created_at} {until}", printable(&name))?;
+            writeln!(stdout, "{state:8} {name} since {created_at} {until}")?;
         }
     }
     stdout.flush()?;
