@@ -10,6 +10,8 @@ use serde_json::json;
 
 use crate::support::client::{CREATE, Client, SYNC};
 use crate::support::person;
+#[cfg(unix)]
+use crate::support::process::Site;
 use crate::support::server::{TestServer, clock_at, forward};
 
 const NOW: u64 = 1_795_477_188_631;
@@ -99,4 +101,26 @@ async fn ids_increase_after_those_of_an_adopted_database() {
     assert_eq!(new.first(), Some(&last));
     assert!(new.is_sorted_by(|before, after| before < after), "{new:?}");
     assert_eq!(new.last().expect("many").uuid().as_u128() >> 80, u128::from(ahead.unix_ms()));
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_log_that_is_ahead_of_the_clock_is_said_at_the_start_and_not_with_every_message() {
+    const WARNING: &str = "the log is ahead of the clock";
+    let ahead = Clock::system().now().plus(DAY * 90);
+    let mut past = TestServer::setup().hold_clock(&clock_at(ahead.unix_ms())).start().await;
+    past.connect(person(1)).await.post("from the future").await;
+    past.stop().await;
+    let site = Site::new().await;
+    std::fs::copy(past.database(), site.database()).expect("a copy");
+    let mut server = site.serve().await;
+    let log = server.logged(WARNING).await;
+    assert!(log.contains(&ahead.to_string()) && log.contains("docs/clock.md"), "{log}");
+    let mut ada = site.connect(&server, person(1)).await;
+    for _ in 0..10 {
+        ada.post("now").await;
+    }
+    assert!(messages(&mut ada).await.iter().all(|(_, time)| *time == ahead));
+    server.terminate();
+    assert_eq!(server.whole_log().await.matches(WARNING).count(), 1);
 }

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
+use super::clock_watch::ClockWatch;
 use super::queue::PendingCommands;
 use super::{Command, Outcome, Outlet, WriterOptions, WriterState};
 use crate::channels::decide::{Decision, decide};
@@ -64,6 +65,7 @@ pub(super) struct Work<O> {
     sweep_due: Instant,
     /// Up to when, by the clock that nobody sets, creates have grown older.
     aged_to: Duration,
+    clock_watch: ClockWatch,
     warn_due: Instant,
     /// When a copy of a removed database may be tried again.
     rescue_due: Instant,
@@ -86,6 +88,8 @@ impl<O> Work<O> {
         let now = Instant::now();
         // A kill may have left deleted texts in the write-ahead log, and old requests.
         let aged_to = options.clock.running();
+        let mut clock_watch = ClockWatch::default();
+        clock_watch.check(tip.timestamp, &options.clock);
         let (wipe_due, sweep_due, warn_due, look_due, rescue_due) = (Some(now), now, now, now, now);
         Ok(Self {
             store,
@@ -98,6 +102,7 @@ impl<O> Work<O> {
             unswept: 0,
             sweep_due,
             aged_to,
+            clock_watch,
             warn_due,
             look_due,
             rescue_due,
@@ -192,6 +197,7 @@ impl<O> Work<O> {
                 // Committed and synced: from here on it may be shown. A crash before this line leaves stored what nobody
                 // was told, and who sends it again gets the first answer.
                 self.tip = tip;
+                self.clock_watch.check(tip.timestamp, &self.options.clock);
                 self.set_state(WriterState::Ready);
                 let outcomes = results.into_iter().zip(replies);
                 let outcomes = outcomes.map(|((event, answer), reply)| Outcome { event, answer, reply }).collect();
