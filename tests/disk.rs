@@ -8,6 +8,7 @@ use std::io::{ErrorKind, Write as _};
 use std::os::fd::AsRawFd as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use coms::keys::PublicKey;
 use serde_json::{Value, json};
@@ -15,9 +16,10 @@ use serde_json::{Value, json};
 use crate::support::chain::check_chain;
 use crate::support::client::{CREATE, Client, DELETE, EDIT, ERROR, SEARCH, SYNC};
 use crate::support::hold::Hold;
-use crate::support::person;
 use crate::support::process::{ServeProcess, Site};
+use crate::support::raw::http;
 use crate::support::server::{PUBLIC_KEY, TestServer};
+use crate::support::{in_time, person};
 
 /// Runs the rest of the command line with a file system of so many KiB mounted at `disk`.
 fn on_a_small_disk(site: &Site, kib: u32, arguments: &[&str]) -> Command {
@@ -54,6 +56,14 @@ impl Confined {
         let server = ServeProcess::start(command).await;
         let seen = format!("/proc/{}/root{}", server.id(), site.home.join("disk").display());
         Self { server, disk: seen.into() }
+    }
+
+    /// Writes a file until there is no room left, and gives so many bytes of it back.
+    fn fill_all_but(&self, left: u64) {
+        self.fill();
+        let file = File::options().write(true).open(self.disk.join("filler")).expect("the file");
+        let length = file.metadata().expect("a length").len();
+        file.set_len(length - left).expect("a shorter file");
     }
 
     /// Writes a file until there is no room left.
@@ -145,6 +155,44 @@ async fn a_full_disk_refuses_writes_and_nothing_else_and_recovers_by_itself() {
     let report = check_chain(&site.home.join("copy.db"), &PublicKey::from_hex(PUBLIC_KEY).expect("a key"));
     let acknowledged = u64::from(acknowledged);
     assert_eq!((report.messages.len() as u64, report.entries), (acknowledged + 2, acknowledged + 3));
+}
+
+/// There is room for something, but not for what was refused.
+#[tokio::test]
+async fn a_nearly_full_disk_is_healthy_only_when_what_was_refused_can_be_stored() {
+    let mut site = Site::new().await;
+    if !can_mount(&site) {
+        return;
+    }
+    let confined = Confined::start(&mut site, 4 * 1024).await;
+    let address = &confined.server.address;
+    let mut ada = site.connect(&confined.server, person(1)).await;
+    ada.post("before").await;
+    let long = create(&"many different words ".repeat(190));
+    let mut refused = 0;
+    let mut looks = 0;
+    for left in [8, 40, 72] {
+        confined.fill_all_but(left * 1024);
+        while ada.ask(CREATE, long.clone()).await["t"] != ERROR {}
+        // That a request of which nothing is to be stored succeeds is no sign of room.
+        ada.refused(CREATE, json!({ "channel_id": "nowhere", "content": "x" })).await;
+        // Longer than it takes to try again.
+        let begun = Instant::now();
+        while begun.elapsed() < Duration::from_millis(2_500) {
+            looks += 1;
+            if http(address, "GET /health", &[]).await.status == 503 {
+                refused += 1;
+                continue;
+            }
+            let answer = ada.ask(CREATE, long.clone()).await;
+            assert_ne!(answer["t"], ERROR, "healthy with {left} KiB left, and then {answer}");
+        }
+    }
+    assert!(refused > 0, "{looks} looks");
+    confined.make_room();
+    let healthy = async { while http(address, "GET /health", &[]).await.status == 503 {} };
+    in_time("health", healthy).await;
+    ada.post("after").await;
 }
 
 #[tokio::test]

@@ -56,7 +56,7 @@ fn no_way_of_opening_a_database_drops_the_locks_that_are_held() {
         assert_eq!(held(), (1, 1), "dropped by {what}");
     }
     // What it is for: another process that closes the database leaves the log where it is.
-    store.probe(coms::time::Timestamp::from_unix_ms(1)).expect("a commit");
+    store.probe(1).expect("a commit");
     let run = home.run(&["search", "--db", "m.db", "nothing"]);
     assert!(home.join("m.db-wal").exists(), "{run:?}");
     drop((store, lock));

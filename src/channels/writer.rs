@@ -4,6 +4,7 @@
 //! shown to anyone and requests answered. What was acknowledged or shown survives a crash and a power cut, and no two
 //! entries are ever signed for one index: a batch that fails leaves the chain where it was.
 
+mod availability;
 mod clock_watch;
 mod queue;
 mod work;

@@ -32,13 +32,6 @@ impl WriteStore {
         }
     }
 
-    /// Writes something, to see whether that is possible again.
-    pub fn probe(&mut self, now: Timestamp) -> Result<(), StorageError> {
-        self.begin()?;
-        self.set_meta("probed_at", now.unix_ms())?;
-        self.commit()
-    }
-
     pub(super) fn set_meta(&self, name: &str, value: impl rusqlite::ToSql) -> Result<(), StorageError> {
         let connection = &self.database().connection;
         connection

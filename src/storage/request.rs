@@ -64,7 +64,8 @@ impl WriteStore {
     pub fn forget_requests(&mut self, passed: Duration, count: u32) -> Result<usize, StorageError> {
         let fresh = std::mem::replace(&mut self.sweep.fresh, self.database.next_message_key()?);
         self.sweep.unsaved += passed;
-        if self.sweep.window.advance(passed, fresh) || self.sweep.unsaved >= SAVE_INTERVAL {
+        let is_busy = self.sweep.fresh > fresh;
+        if self.sweep.window.advance(passed, fresh) || (is_busy && self.sweep.unsaved >= SAVE_INTERVAL) {
             self.save_sweep()?;
         }
         let (from, to) = (self.sweep.place, self.place_after(self.sweep.place, count)?);
@@ -210,7 +211,20 @@ mod tests {
             store = open(&folder);
             assert_eq!(kept(&store).len(), 10);
             store.forget_requests(HOUR / 2, 100).expect("a step");
+            store.save_sweep().expect("a commit");
         }
         assert_eq!(kept(&store), [0; 0]);
+    }
+
+    #[test]
+    fn ages_are_known_after_a_crash_as_long_as_there_are_creates() {
+        let (folder, mut store) = store();
+        for life in 0..60 {
+            create(&mut store, life..life + 1);
+            store.forget_requests(HOUR / 2, 100).expect("a step");
+            drop(store);
+            store = open(&folder);
+        }
+        assert!((48..=52).contains(&kept(&store).len()), "{:?}", kept(&store));
     }
 }

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
+use super::availability::Availability;
 use super::clock_watch::ClockWatch;
 use super::queue::PendingCommands;
 use super::{Command, Outcome, Outlet, WriterOptions, WriterState};
@@ -12,7 +13,7 @@ use crate::channels::stored_chain::{head_of, row_of};
 use crate::ids::{ChainIndex, IdSequence, UserId};
 use crate::logchain::{Entry, Head};
 use crate::protocol::{Action, Answer, EventBody, Reason, Refusal};
-use crate::storage::{Change, StorageError, WriteStore};
+use crate::storage::{Change, StorageError, WriteStore, room_for};
 use crate::time::Timestamp;
 
 /// The most commands that share a transaction; more would make the first ones wait.
@@ -31,9 +32,6 @@ const WIPE_INTERVAL: Duration = Duration::from_secs(1);
 /// half as many new ones, so that there are at most twice as many as there should be, and one now and then.
 const SWEEP_STEP: u32 = 2_000;
 const SWEEP_INTERVAL: Duration = Duration::from_secs(10);
-
-/// How often it is tried whether writing is possible again.
-const PROBE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How often it is looked whether the database's files have their names, while nothing is written.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
@@ -57,7 +55,7 @@ pub(super) struct Work<O> {
     /// The ids of what is new. One that was made for a batch that failed is not used again.
     ids: IdSequence,
     outlet: O,
-    state: watch::Sender<WriterState>,
+    availability: Availability,
     /// When to wipe deleted texts from the write-ahead log; `None` when there are none.
     wipe_due: Option<Instant>,
     /// How many creates there were since the last step of the sweep, and when the next is due at the latest.
@@ -97,7 +95,7 @@ impl<O> Work<O> {
             tip,
             ids,
             outlet,
-            state,
+            availability: Availability::new(state),
             wipe_due,
             unswept: 0,
             sweep_due,
@@ -176,8 +174,7 @@ impl<O> Work<O> {
 
     /// Waits for a command, at most until something is due.
     fn wait<R>(&self, runtime: &tokio::runtime::Handle, pending: &mut PendingCommands<R>) -> Waited<R> {
-        let probe = self.is_unavailable().then(|| Instant::now() + PROBE_INTERVAL);
-        let due = probe.into_iter().chain(self.wipe_due).fold(self.look_due, Instant::min);
+        let due = self.availability.probe_due().into_iter().chain(self.wipe_due).fold(self.look_due, Instant::min);
         let wait = due.saturating_duration_since(Instant::now());
         match runtime.block_on(async { tokio::time::timeout(wait, pending.recv()).await }) {
             Ok(Some(command)) => Waited::Command(Box::new(command)),
@@ -191,14 +188,19 @@ impl<O> Work<O> {
     where
         O: Outlet<R>,
     {
+        let text_bytes = batch.iter().map(|command| command.action.text_bytes()).sum();
+        let room = room_for(batch.len(), text_bytes);
         let (mut replies, mut commands) = (Vec::with_capacity(batch.len()), batch.into_iter());
         match self.transact(&mut commands, &mut replies) {
             Ok((tip, results)) => {
                 // Committed and synced: from here on it may be shown. A crash before this line leaves stored what nobody
                 // was told, and who sends it again gets the first answer.
+                let stored = tip.head.length - self.tip.head.length;
+                // A batch that was refused in part wrote less than it would have.
+                let is_whole = usize::try_from(stored).is_ok_and(|stored| stored == results.len());
+                self.availability.written(if is_whole { room } else { 0 });
                 self.tip = tip;
                 self.clock_watch.check(tip.timestamp, &self.options.clock);
-                self.set_state(WriterState::Ready);
                 let outcomes = results.into_iter().zip(replies);
                 let outcomes = outcomes.map(|((event, answer), reply)| Outcome { event, answer, reply }).collect();
                 self.outlet.publish(outcomes, tip.head);
@@ -207,7 +209,7 @@ impl<O> Work<O> {
             Err(error) => {
                 replies.extend(commands.map(|command| command.reply));
                 self.refuse(replies);
-                self.give_up(&error)
+                self.give_up(&error, room)
             }
         }
     }
@@ -284,15 +286,11 @@ impl<O> Work<O> {
         }
     }
 
-    /// Drops the open transaction after `error`. Returns whether the writer can go on.
-    fn give_up(&mut self, error: &StorageError) -> bool {
-        let rolled_back = self.store.rollback();
-        let state = match (error, rolled_back) {
-            (error, Ok(())) if error.is_passing() => WriterState::Unavailable(error.to_string()),
-            (error, _) => WriterState::Failed(error.to_string()),
-        };
-        let goes_on = !matches!(state, WriterState::Failed(_));
-        self.set_state(state);
+    /// Drops the open transaction after `error`, for which `room` bytes were to be written. Returns whether the writer can
+    /// go on.
+    fn give_up(&mut self, error: &StorageError, room: usize) -> bool {
+        let rolled_back = self.store.rollback().is_ok();
+        let goes_on = self.availability.failed(error, room, rolled_back);
         if error.is_displaced() {
             self.rescue();
         }
@@ -315,31 +313,15 @@ impl<O> Work<O> {
         }
     }
 
-    fn set_state(&self, state: WriterState) {
-        self.state.send_if_modified(|current| {
-            let changed = *current != state;
-            match &state {
-                WriterState::Ready if changed => tracing::info!("storage is available again"),
-                WriterState::Unavailable(error) if changed => tracing::error!(%error, "storage is unavailable"),
-                WriterState::Failed(error) => tracing::error!(%error, "storage failed"),
-                WriterState::Ready | WriterState::Unavailable(_) => {}
-            }
-            if changed {
-                *current = state;
-            }
-            changed
-        });
-    }
-
     /// What must be done now and then. Returns whether the writer can go on.
     fn keep_house(&mut self) -> bool {
         match self.do_chores() {
             // What is in the way now is tried again; no command waits for it.
             Ok(()) => true,
-            Err(error) if error.is_passing() && !error.is_displaced() && !self.is_unavailable() => {
+            Err(error) if error.is_passing() && !error.is_displaced() && self.availability.probe_due().is_none() => {
                 self.store.rollback().is_ok()
             }
-            Err(error) => self.give_up(&error),
+            Err(error) => self.give_up(&error, 0),
         }
     }
 
@@ -349,9 +331,11 @@ impl<O> Work<O> {
             self.look_due = now + LOOK_INTERVAL;
             self.store.check_in_place()?;
         }
-        if self.is_unavailable() {
-            self.store.probe(self.options.clock.now())?;
-            self.set_state(WriterState::Ready);
+        if self.availability.probe_due().is_some_and(|due| due <= now) {
+            let room = self.availability.room_needed();
+            self.store.probe(room)?;
+            self.store.tend_log()?;
+            self.availability.written(room);
         }
         self.store.tend_log()?;
         if self.wipe_due.is_some_and(|due| due <= now) {
@@ -378,10 +362,6 @@ impl<O> Work<O> {
             tracing::warn!(bytes, "the write-ahead log is too big: something reads the database without letting go");
         }
         Ok(())
-    }
-
-    fn is_unavailable(&self) -> bool {
-        matches!(*self.state.borrow(), WriterState::Unavailable(_))
     }
 }
 
