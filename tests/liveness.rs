@@ -37,15 +37,22 @@ async fn narrow(address: &str) -> TcpStream {
     socket.connect(address.parse().expect("an address")).await.expect("a connection")
 }
 
-/// Asks for `pages` pages of 240 KB.
-async fn ask_for_pages(server: &TestServer, client: &mut RawClient, pages: usize) {
+/// Stores a page of 240 KB.
+async fn store_a_page(server: &TestServer) {
     let mut ada = server.connect(person(1)).await;
     for _ in 0..60 {
         ada.post(&"x".repeat(4000)).await;
     }
     ada.close().await;
+}
+
+/// A client that has asked for that page `pages` times and has read nothing.
+async fn asking_for_pages(server: &TestServer, pages: usize) -> RawClient {
+    let address = server.address();
+    let mut client = RawClient::over(narrow(&address).await, &address, &server.sudden_token(person(2))).await;
     let sync = json!({ "t": SYNC, "id": "x", "d": { "limit": 60 } }).to_string();
     client.send(&masked(FIN | TEXT, sync.as_bytes()).repeat(pages)).await;
+    client
 }
 
 #[tokio::test]
@@ -93,9 +100,8 @@ async fn after_a_standstill_what_came_meanwhile_is_read_before_anybody_is_droppe
 #[tokio::test]
 async fn whoever_reads_slowly_gets_everything() {
     let server = server().await;
-    let stream = narrow(&server.address()).await;
-    let mut slow = RawClient::over(stream, &server.address(), &server.sudden_token(person(2))).await;
-    ask_for_pages(&server, &mut slow, 4).await;
+    store_a_page(&server).await;
+    let mut slow = asking_for_pages(&server, 4).await;
     let mut answered = 0;
     while answered < 4 {
         let read = slow.fill_slowly(4 * 1024, Duration::from_millis(25)).await;
@@ -111,9 +117,8 @@ async fn whoever_reads_slowly_gets_everything() {
 #[tokio::test]
 async fn whoever_takes_nothing_is_told_that_it_was_too_slow() {
     let server = server().await;
-    let stream = narrow(&server.address()).await;
-    let mut deaf = RawClient::over(stream, &server.address(), &server.sudden_token(person(2))).await;
-    ask_for_pages(&server, &mut deaf, 10).await;
+    store_a_page(&server).await;
+    let mut deaf = asking_for_pages(&server, 10).await;
     // Nothing tells from outside that the server has lost its patience.
     sleep(2 * patience().max_stall).await;
     assert_eq!(deaf.close_code().await, Some(1013));
@@ -137,12 +142,10 @@ async fn the_system_keeps_no_more_than_256_kib_for_a_peer_and_nothing_once_it_is
     let server = TestServer::setup().set("MAX_QUEUE_BYTES", "65536").patience(patience).start().await;
     let address = server.address();
     let port = address.rsplit_once(':').expect("a port").1;
+    store_a_page(&server).await;
     let mut deaf = Vec::new();
     for _ in 0..PEERS {
-        let stream = narrow(&address).await;
-        let mut client = RawClient::over(stream, &address, &server.sudden_token(person(2))).await;
-        ask_for_pages(&server, &mut client, 10).await;
-        deaf.push(client);
+        deaf.push(asking_for_pages(&server, 10).await);
     }
     let deadline = Instant::now() + DEADLINE;
     let (mut most, mut full) = (0, 0);

@@ -4,7 +4,7 @@
 //! by the hub's log and by not reading on: a client that does not read its answers is not read either.
 
 use std::future::pending;
-use std::io::{self, ErrorKind};
+use std::io::ErrorKind;
 use std::mem::MaybeUninit;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv, sockopt};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, Interest};
+use tokio::io::{AsyncWriteExt as _, Interest};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
@@ -22,8 +22,9 @@ use tokio::time::{Instant, timeout};
 use super::attendance::Attendance;
 use super::close_code::CloseCode;
 use super::control_limit::ControlLimit;
+use super::ending::{Ending, close};
 use super::ephemeral::Position;
-use super::frame::{Decoder, Incoming, write_close, write_ping, write_pong, write_text};
+use super::frame::{Decoder, Incoming, write_ping, write_pong, write_text};
 use super::frame_log::FellBehind;
 use super::hub::Joined;
 use super::liveness::{Liveness, Verdict};
@@ -36,23 +37,6 @@ use crate::protocol::{Hello, Reason, frame_text};
 
 /// How much is read at a time.
 const READ_BYTES: usize = 16 * 1024;
-
-/// Why a connection ends.
-#[derive(Debug)]
-enum Ending {
-    /// The peer is gone, or must be taken for gone: nothing more can be sent.
-    Gone,
-    /// The peer has said nothing but that it sends no more.
-    Left,
-    /// The server closes, with this code and reason.
-    Close(CloseCode, String),
-}
-
-impl From<CloseCode> for Ending {
-    fn from(code: CloseCode) -> Self {
-        Self::Close(code, String::new())
-    }
-}
 
 pub(super) struct Connection {
     stream: TcpStream,
@@ -117,8 +101,11 @@ impl Connection {
             Ending::Left => connection.stream.shutdown().await.is_ok(),
             Ending::Close(code, reason) => {
                 let limit = if code == CloseCode::TooSlow { patience.slow_closing } else { patience.closing };
+                let unfinished = connection.send_queue.take_unfinished();
                 // Whoever does not take its leave in time is gone all the same.
-                timeout(limit, connection.close(code, &reason)).await.is_ok_and(|closed| closed.is_ok())
+                timeout(limit, close(&mut connection.stream, unfinished, code, &reason))
+                    .await
+                    .is_ok_and(|closed| closed.is_ok())
             }
         };
     }
@@ -344,7 +331,6 @@ impl Connection {
         let now = Instant::now();
         loop {
             match self.liveness.judge(now, self.may_read(), self.is_all_sent()) {
-                Verdict::Alive => break,
                 Verdict::PingDue => {
                     let mut frame = Vec::new();
                     write_ping(&mut frame);
@@ -353,7 +339,8 @@ impl Connection {
                 }
                 Verdict::Silent if self.read_at_once()? => self.take_requests(),
                 Verdict::Silent => return Err(Ending::Gone),
-                Verdict::Stalled if self.write_at_once()? => self.flush()?,
+                Verdict::Blocked | Verdict::Stalled if self.write_at_once()? => self.flush()?,
+                Verdict::Alive | Verdict::Blocked => break,
                 Verdict::Stalled => return Err(self.too_slow()),
             }
         }
@@ -387,21 +374,6 @@ impl Connection {
             self.liveness.sent();
         }
         Ok(has_room)
-    }
-
-    /// Finishes the frame that is being sent, sends the close frame, and waits until the peer has taken it.
-    async fn close(&mut self, code: CloseCode, reason: &str) -> io::Result<()> {
-        if let Some(bytes) = self.send_queue.take_unfinished() {
-            self.stream.write_all(&bytes).await?;
-        }
-        let mut frame = Vec::new();
-        write_close(&mut frame, code, reason);
-        self.stream.write_all(&frame).await?;
-        self.stream.shutdown().await?;
-        // Closing a socket with unread bytes would reset the connection, and the close frame might never be read.
-        let mut bytes = [0; 1024];
-        while self.stream.read(&mut bytes).await? > 0 {}
-        Ok(())
     }
 }
 

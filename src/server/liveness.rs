@@ -17,7 +17,9 @@ pub(super) enum Verdict {
     PingDue,
     /// Nothing came although it was asked for: gone, unless its bytes wait in the socket.
     Silent,
-    /// It takes nothing: too slow, unless the socket has room now.
+    /// It has taken nothing for a while, as far as was told: there may be room in the socket.
+    Blocked,
+    /// It takes nothing: too slow.
     Stalled,
 }
 
@@ -85,8 +87,9 @@ impl Liveness {
             self.last_sent = now;
             self.stall = None;
         }
+        let mut is_step_over = false;
         if self.is_blocked {
-            self.stall.get_or_insert_with(|| Waited::from(now)).until(now, step);
+            is_step_over = self.stall.get_or_insert_with(|| Waited::from(now)).until(now, step);
         }
         if is_alive || !is_reading {
             self.quiet_since = now;
@@ -112,6 +115,7 @@ impl Liveness {
         }
         match &self.stall {
             Some(stall) if stall.total >= self.patience.max_stall => Verdict::Stalled,
+            Some(_) if is_step_over => Verdict::Blocked,
             _ => Verdict::Alive,
         }
     }
@@ -146,10 +150,12 @@ impl Waited {
         Self { checked: now, total: Duration::ZERO }
     }
 
-    fn until(&mut self, now: Instant, step: Duration) {
-        // A timer is a little late by itself.
+    /// Adds the time until now; returns whether another whole step has been waited.
+    fn until(&mut self, now: Instant, step: Duration) -> bool {
+        let before = self.total;
         self.total += now.saturating_duration_since(self.checked).min(step);
         self.checked = now;
+        self.total.div_duration_f64(step).floor() > before.div_duration_f64(step).floor()
     }
 }
 
@@ -183,7 +189,7 @@ mod tests {
             loop {
                 let secs = (self.liveness.next_check() - self.began).as_secs();
                 match self.judge(secs) {
-                    Verdict::Alive => {}
+                    Verdict::Alive | Verdict::Blocked => {}
                     verdict => return (secs, verdict),
                 }
             }
@@ -265,9 +271,14 @@ mod tests {
         let mut trial = Trial::new();
         for secs in (0..600).step_by(50) {
             trial.liveness.blocked();
-            assert!(matches!(trial.judge(secs), Verdict::Alive | Verdict::PingDue), "{secs} s");
             for between in (secs..secs + 50).step_by(5) {
-                assert!(matches!(trial.judge(between), Verdict::Alive | Verdict::PingDue), "{between} s");
+                let is_first = between == secs;
+                match trial.judge(between) {
+                    Verdict::Alive => assert!(is_first, "{between} s"),
+                    Verdict::Blocked => assert!(!is_first, "{between} s"),
+                    Verdict::PingDue => {}
+                    verdict => panic!("{verdict:?} after {between} s"),
+                }
             }
             trial.liveness.sent();
             assert_eq!(trial.judge(secs + 50), Verdict::Alive);

@@ -11,6 +11,7 @@ mod connect;
 mod connection;
 mod control_limit;
 mod cross_origin;
+mod ending;
 mod ephemeral;
 mod frame;
 mod frame_log;

@@ -187,3 +187,14 @@ async fn pings_are_answered_up_to_a_thousand_a_second() {
         assert_eq!(client.close_code().await, Some(1008));
     }
 }
+
+/// Whoever goes on sending is told all the same, and is not read for long.
+#[tokio::test]
+async fn a_flood_without_end_is_closed_and_no_longer_read() {
+    let server = TestServer::start().await;
+    let mut client = RawClient::connect(&server.address(), &server.sudden_token(person(1))).await;
+    let pings = masked(FIN | PING, b"").repeat(10_000);
+    let most = 64 * 1024 * 1024 / pings.len();
+    assert!(client.flood(&pings, most).await < most, "all was read");
+    assert_eq!(client.close_code().await, Some(1008));
+}
