@@ -20,6 +20,9 @@ use crate::support::{in_time, person};
 #[cfg(unix)]
 use crate::verify_chain::log;
 
+/// What is said at the end of an answer that is broken off.
+const BROKEN_OFF: &str = r#"{"error":"broken_off"}"#;
+
 /// Posts `count` messages.
 async fn fill(mut ada: Client, count: usize) {
     const AT_ONCE: usize = 200;
@@ -169,7 +172,7 @@ async fn a_stream_ends_with_the_token_that_it_was_asked_with() {
 async fn a_stream_ends_when_its_auditor_s_token_is_revoked() {
     let site = Site::new().await;
     let server = site.serve().await;
-    fill(site.connect(&server, person(1)).await, 4_000).await;
+    fill(site.connect(&server, person(1)).await, 12_000).await;
     let auditor = |arguments: &[&str]| {
         let output = site.command(&[&["token", "auditor"], arguments].concat()).output().expect("the program starts");
         assert!(output.status.success(), "{output:?}");
@@ -177,11 +180,30 @@ async fn a_stream_ends_when_its_auditor_s_token_is_revoked() {
     };
     let token = auditor(&["add", "--name", "Grace"]);
     let mut stream = ask_with(&server.address, "", true, &token).await;
+    let url = format!("http://{}/log-chain/entries", server.address);
+    let client = reqwest::Client::builder().no_zstd().build().expect("a client");
+    let mut packed = client.get(url).bearer_auth(&token).send().await.expect("an answer");
     assert_eq!(status(&mut stream).await, 200);
     auditor(&["revoke", "Grace"]);
     let mut rest = Vec::new();
     in_time("the end", stream.read_to_end(&mut rest)).await.ok();
     assert!(!rest.ends_with(b"\r\n0\r\n\r\n"), "it was answered to the end");
+    let end = String::from_utf8_lossy(&rest[rest.len().saturating_sub(40)..]).into_owned();
+    assert!(end.contains(BROKEN_OFF), "{end}");
+    // Compressed, too.
+    let mut text = Vec::new();
+    let broken = loop {
+        match in_time("a piece", packed.chunk()).await {
+            Ok(Some(piece)) => text.extend_from_slice(&piece),
+            Ok(None) => break false,
+            Err(_) => break true,
+        }
+    };
+    assert!(
+        broken && text.ends_with(BROKEN_OFF.as_bytes()),
+        "{}",
+        String::from_utf8_lossy(&text[text.len().saturating_sub(99)..])
+    );
 }
 
 #[tokio::test]
@@ -250,7 +272,7 @@ async fn a_page_that_can_not_be_read_does_not_pass_off_those_before_it_for_the_w
     site.set("SERVER_PUBLIC_KEY", &key.public().to_string());
     site.set("CHAIN_ACCESS", "public");
     log::write_log(&site.database(), &log::steps(3_000));
-    // In the third page.
+    // Not in the first page.
     log::tamper(&site.database(), "UPDATE entry SET hash = x'00' WHERE idx = 2500");
     let server = site.serve().await;
     let mut stream = ask(&server.address, "", false).await;
@@ -274,4 +296,20 @@ async fn a_page_that_can_not_be_read_does_not_pass_off_those_before_it_for_the_w
         let answer = builder.build().expect("a client").get(&url).send().await.expect("the beginning of an answer");
         assert!(answer.bytes().await.is_err(), "{packing}");
     }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn those_who_read_are_told_that_the_server_stops() {
+    let site = Site::new().await;
+    let mut server = site.serve().await;
+    fill(site.connect(&server, person(1)).await, 12_000).await;
+    let mut stream = ask(&server.address, "", true).await;
+    assert_eq!(status(&mut stream).await, 200);
+    server.terminate();
+    let mut rest = Vec::new();
+    in_time("the end", stream.read_to_end(&mut rest)).await.ok();
+    let end = String::from_utf8_lossy(&rest[rest.len().saturating_sub(40)..]).into_owned();
+    assert!(end.contains(BROKEN_OFF), "{end}");
+    assert_eq!(server.wait().await, Some(0));
 }

@@ -88,7 +88,7 @@ pub(super) struct ReleasedConnection(Arc<HttpConnection>);
 
 impl ReleasedConnection {
     /// Waits until the connection has ended; ends it after `grace`.
-    pub(super) async fn end_within(self, grace: Duration) {
+    pub(super) async fn end_within(&self, grace: Duration) {
         if timeout(grace, self.0.ended.cancelled()).await.is_err() {
             self.0.cancel.cancel();
         }

@@ -38,6 +38,13 @@ const PAGE_SEND_TIMEOUT: Duration = Duration::from_secs(10);
 /// The same for what is on its way when the last page was taken.
 const LAST_SEND_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// How long a connection may take for its end when a stream breaks off.
+const BREAK_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// What an answer that is broken off ends with: no line, since it has no end, and no entry. The connection breaks, too, but
+/// some proxies end their own answer properly all the same.
+const BROKEN_OFF: &[u8] = br#"{"error":"broken_off"}"#;
+
 /// Which entries are wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Range {
@@ -64,16 +71,26 @@ pub(super) fn answer(
 ) -> Response {
     let (parts, receiver) = mpsc::channel(WAITING_PAGES);
     let connection = permit.release();
-    tokio::spawn(async move {
+    let (tracker, overdue, mut draining) =
+        (shared.connections.clone(), shared.overdue.clone(), shared.draining.subscribe());
+    // A server that stops waits until those who read were told.
+    tracker.spawn(overdue.run_until_cancelled_owned(async move {
         let all = async {
             let is_whole = send_pages(&shared, range, access, parts).await;
-            connection.end_within(if is_whole { LAST_SEND_TIMEOUT } else { Duration::ZERO }).await;
+            if is_whole {
+                connection.end_within(LAST_SEND_TIMEOUT).await;
+            }
+            is_whole
         };
-        tokio::select! {
-            () = all => {}
-            () = stream.cancelled() => {}
+        let is_whole = tokio::select! {
+            is_whole = all => is_whole,
+            () = stream.cancelled() => false,
+            _ = draining.wait_for(|is_draining| *is_draining) => false,
+        };
+        if !is_whole {
+            connection.end_within(BREAK_TIMEOUT).await;
         }
-    });
+    }));
     response(body(receiver))
 }
 
@@ -93,27 +110,45 @@ fn response(body: impl Stream<Item = io::Result<Bytes>> + Send + 'static) -> Res
     (headers, Body::from_stream(body)).into_response()
 }
 
-/// What comes of `parts`. Without an end of theirs this ends with an error, which breaks the connection: the reader must
-/// not take what was broken off for all that there is.
+/// What comes of `parts`. Without an end of theirs, [`BROKEN_OFF`] follows, and then an error, which breaks the connection.
 fn body(mut parts: mpsc::Receiver<Part>) -> impl Stream<Item = io::Result<Bytes>> {
-    let mut is_over = false;
-    stream::poll_fn(move |context| {
-        // The compression asks again after the end.
-        if is_over {
-            return Poll::Ready(None);
-        }
-        parts.poll_recv(context).map(|part| match part {
+    let mut stage = Stage::Open;
+    stream::poll_fn(move |context| match stage {
+        Stage::Open => parts.poll_recv(context).map(|part| match part {
             Some(Part::Lines(lines)) => Some(Ok(lines)),
             Some(Part::End) => {
-                is_over = true;
+                stage = Stage::Over;
                 None
             }
             None => {
-                is_over = true;
-                Some(Err(io::Error::other("the entries were broken off")))
+                stage = Stage::Marked { pauses: 2 };
+                Some(Ok(Bytes::from_static(BROKEN_OFF)))
             }
-        })
+        }),
+        Stage::Marked { pauses: pauses @ 1.. } => {
+            stage = Stage::Marked { pauses: pauses - 1 };
+            context.waker().wake_by_ref();
+            Poll::Pending
+        }
+        Stage::Marked { pauses: 0 } => {
+            stage = Stage::Over;
+            Poll::Ready(Some(Err(io::Error::other("the entries were broken off"))))
+        }
+        // The compression asks again after the end.
+        Stage::Over => Poll::Ready(None),
     })
+}
+
+#[derive(Clone, Copy)]
+enum Stage {
+    /// More parts may come.
+    Open,
+    /// That they broke off was said. The compression and then hyper pass on what they have when nothing more is there for
+    /// now, and nothing after an error.
+    Marked {
+        pauses: u8,
+    },
+    Over,
 }
 
 /// Sends page after page. False if that was broken off: the requester is gone or too slow, its token holds no longer, the
@@ -125,7 +160,7 @@ async fn send_pages(
     parts: mpsc::Sender<Part>,
 ) -> bool {
     while limit > 0 {
-        if shared.is_draining() || access.has_expired(shared) {
+        if access.has_expired(shared) {
             return false;
         }
         let count = u32::try_from(limit).unwrap_or(PAGE).min(PAGE);
@@ -184,12 +219,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn only_an_answer_that_is_whole_ends_without_an_error() {
+    async fn an_answer_that_is_not_whole_says_so_and_ends_with_an_error() {
         let lines = || Part::Lines(Bytes::from_static(b"{}\n"));
         let came = || Ok(Bytes::from_static(b"{}\n"));
-        let broken = || Err("the entries were broken off".to_owned());
+        let (said, broken) = (Ok(Bytes::from_static(BROKEN_OFF)), Err("the entries were broken off".to_owned()));
         assert_eq!(read(vec![lines(), Part::End]).await, [came()]);
-        assert_eq!(read(vec![lines(), lines()]).await, [came(), came(), broken()]);
-        assert_eq!(read(Vec::new()).await, [broken()]);
+        assert_eq!(read(vec![lines(), lines()]).await, [came(), came(), said.clone(), broken.clone()]);
+        assert_eq!(read(Vec::new()).await, [said, broken]);
     }
 }
