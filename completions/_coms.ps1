@@ -87,7 +87,7 @@ Register-ArgumentCompleter -Native -CommandName 'coms' -ScriptBlock {
             [CompletionResult]::new('-y', '-y', [CompletionResultType]::ParameterName, 'Ask nothing: take what is set, what the file has, and defaults')
             [CompletionResult]::new('--yes', '--yes', [CompletionResultType]::ParameterName, 'Ask nothing: take what is set, what the file has, and defaults')
             [CompletionResult]::new('--replace-key', '--replace-key', [CompletionResultType]::ParameterName, 'Make a new key pair, or take the one of `--set`, although the file has another')
-            [CompletionResult]::new('--check-central', '--check-central', [CompletionResultType]::ParameterName, 'Ask Central whether it knows the server, and say what it answers')
+            [CompletionResult]::new('--check-central', '--check-central', [CompletionResultType]::ParameterName, 'Ask Central whether it knows the server, and say what it answers: exit code 1 if it does not take it, 3 if it does not answer')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print less: results and errors only')
             [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print less: results and errors only')
             [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Print more; twice for everything')
@@ -339,7 +339,7 @@ Register-ArgumentCompleter -Native -CommandName 'coms' -ScriptBlock {
             break
         }
         'coms;chat' {
-            [CompletionResult]::new('--token', '--token', [CompletionResultType]::ParameterName, 'The token: `-` reads it from standard input, `@FILE` from a file; the token itself would be seen by every process on this machine')
+            [CompletionResult]::new('--token', '--token', [CompletionResultType]::ParameterName, 'The token: `-` reads it from standard input, `@FILE` from a file [env: COMS_TOKEN]')
             [CompletionResult]::new('--join', '--join', [CompletionResultType]::ParameterName, 'Ask this Central for the token, and for new ones in time')
             [CompletionResult]::new('--server', '--server', [CompletionResultType]::ParameterName, 'With --join: the server''s id')
             [CompletionResult]::new('--user', '--user', [CompletionResultType]::ParameterName, 'With --join: who to be; somebody new if left out')

@@ -74,7 +74,7 @@ always\t''
 never\t''"
 complete -c coms -n "__fish_coms_using_subcommand init" -s y -l yes -d 'Ask nothing: take what is set, what the file has, and defaults'
 complete -c coms -n "__fish_coms_using_subcommand init" -l replace-key -d 'Make a new key pair, or take the one of `--set`, although the file has another'
-complete -c coms -n "__fish_coms_using_subcommand init" -l check-central -d 'Ask Central whether it knows the server, and say what it answers'
+complete -c coms -n "__fish_coms_using_subcommand init" -l check-central -d 'Ask Central whether it knows the server, and say what it answers: exit code 1 if it does not take it, 3 if it does not answer'
 complete -c coms -n "__fish_coms_using_subcommand init" -s q -l quiet -d 'Print less: results and errors only'
 complete -c coms -n "__fish_coms_using_subcommand init" -s v -l verbose -d 'Print more; twice for everything'
 complete -c coms -n "__fish_coms_using_subcommand init" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -200,7 +200,7 @@ complete -c coms -n "__fish_coms_using_subcommand token; and __fish_seen_subcomm
 complete -c coms -n "__fish_coms_using_subcommand token; and __fish_seen_subcommand_from auditor" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c coms -n "__fish_coms_using_subcommand token; and __fish_seen_subcommand_from help" -f -a "auditor" -d 'Tokens for auditors, who read the full log chain and nothing else'
 complete -c coms -n "__fish_coms_using_subcommand token; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c coms -n "__fish_coms_using_subcommand chat" -l token -d 'The token: `-` reads it from standard input, `@FILE` from a file; the token itself would be seen by every process on this machine' -r
+complete -c coms -n "__fish_coms_using_subcommand chat" -l token -d 'The token: `-` reads it from standard input, `@FILE` from a file [env: COMS_TOKEN]' -r
 complete -c coms -n "__fish_coms_using_subcommand chat" -l join -d 'Ask this Central for the token, and for new ones in time' -r
 complete -c coms -n "__fish_coms_using_subcommand chat" -l server -d 'With --join: the server\'s id' -r
 complete -c coms -n "__fish_coms_using_subcommand chat" -l user -d 'With --join: who to be; somebody new if left out' -r

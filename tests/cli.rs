@@ -325,3 +325,77 @@ fn what_is_no_file_is_refused_and_never_waited_for() {
         assert!(matches!(run.code, Some(2 | 3)) && run.stderr.contains("not a file"), "{command:?}: {run:?}");
     }
 }
+
+#[test]
+fn a_secret_in_a_wrong_place_is_not_repeated() {
+    let home = Home::new();
+    let key = "5ec2e7".repeat(12);
+    let age = format!("AGE-SECRET-KEY-1{}", key.to_uppercase());
+    let url = "http://127.0.0.1:9";
+    let api_key = format!("CENTRAL_API_KEY={key}");
+    for arguments in [
+        &["backup", "--recipient", &age][..],
+        &["verify-chain", "--public-key", &format!("{key}{key}")],
+        &["verify-chain", "--manifest", url, "--token", &key],
+        &["chat", url, "--token", &key],
+        &["chat", url, &key],
+        &["search", "--limit", &key, "x"],
+        &["search", &format!("--{key}")],
+        &[&key],
+        &["init", "--yes", "--set", &api_key],
+        &["init", "--yes", "--set", &key],
+        &["init", "--yes", "--set", &format!("{key}=1")],
+        &["export", "--format", &key],
+    ] {
+        let run = home.run(arguments);
+        assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""), "{arguments:?}: {run:?}");
+        assert!(!run.stderr.to_lowercase().contains("5ec2e75"), "{arguments:?}: {run:?}");
+    }
+    // What is short enough to be what belongs there is shown.
+    assert!(home.run(&["search", "--limit", "many", "x"]).stderr.contains("'many'"));
+    assert!(home.run(&["serch"]).stderr.contains("'search'"));
+}
+
+/// What `coms init --yes` needs to be told.
+fn complete_init<'a>(more: &[&'a str]) -> Vec<&'a str> {
+    let required = [
+        "SERVER_ID=ca0f4d71-1d90-4fb3-9a8e-1cde09a6d95e",
+        "CENTRAL_API_KEY=@api.key",
+        "CENTRAL_PUBLIC_KEY=b9ea7e43812cf1ae6c9fd26296373ff70590b22b7c08394f80dbe305a582757d",
+        "CENTRAL_URL=http://127.0.0.1:9",
+    ];
+    let set = required.into_iter().flat_map(|answer| ["--set", answer]);
+    ["init", "--yes"].into_iter().chain(set).chain(more.iter().copied()).collect()
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn init_looks_at_the_database_the_port_and_central() {
+    use crate::support::process::Site;
+
+    let site = Site::new().await;
+    let mut server = site.serve().await;
+    server.terminate();
+    server.wait().await;
+    let home = &site.home;
+    home.write("api.key", "zk_test_0123456789");
+    let run = home.run(&complete_init(&["--set", "DB_PATH=messages.db"]));
+    assert_eq!(run.code, Some(2), "{run:?}");
+    assert!(run.stderr.contains("`messages.db` is signed by another key"), "{run:?}");
+    assert!(!home.join(".env").exists());
+    let run = home.run(&complete_init(&["--set", "DB_PATH=messages.db", "--replace-key"]));
+    assert!(run.code == Some(0) && run.stderr.contains("signed by another key"), "{run:?}");
+
+    home.write("file", "in the way");
+    let run = home.run(&complete_init(&["-e", "other.env", "--set", "DB_PATH=file/messages.db"]));
+    assert!(run.code == Some(2) && run.stderr.contains("can't be made: `file` is not a directory"), "{run:?}");
+
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = format!("PORT={}", taken.local_addr().expect("an address").port());
+    let arguments = complete_init(&["-e", "third.env", "--set", &port, "--set", "HOST=127.0.0.1", "--check-central"]);
+    let run = home.run(&arguments);
+    assert!(run.stderr.contains("could not listen on port"), "{run:?}");
+    // The file is written, and that Central is not there is not success.
+    assert_eq!(run.code, Some(3), "{run:?}");
+    assert!(home.join("third.env").exists());
+}

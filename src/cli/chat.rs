@@ -33,9 +33,8 @@ const TOKEN_VARIABLE: &str = "COMS_TOKEN";
 pub(super) struct Chat {
     /// The server: its URL (http, https, ws or wss), or that of its /connect route
     url: String,
-    /// The token: `-` reads it from standard input, `@FILE` from a file; the token itself would be seen by every process
-    /// on this machine
-    #[arg(long, value_name = "TOKEN", conflicts_with = "join")]
+    /// The token: `-` reads it from standard input, `@FILE` from a file [env: COMS_TOKEN]
+    #[arg(long, value_name = "-|@FILE", conflicts_with = "join")]
     token: Option<SecretArgument>,
     /// Ask this Central for the token, and for new ones in time
     #[arg(long, value_name = "CENTRAL_URL", requires = "server")]

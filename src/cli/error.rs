@@ -4,6 +4,8 @@ use std::fmt;
 use std::io;
 use std::process::ExitCode;
 
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+
 use super::globals::print_line;
 use crate::config::Faults;
 use crate::storage::StorageError;
@@ -130,9 +132,30 @@ impl From<io::Error> for CliError {
 }
 
 /// Prints what clap has to say (help and version are no failure) and gives its exit code.
-pub(super) fn usage(error: &clap::Error) -> ExitCode {
+pub(super) fn usage(mut error: clap::Error) -> ExitCode {
+    hide_secrets(&mut error);
     error.print().ok();
     ExitCode::from(if error.use_stderr() { 2 } else { 0 })
+}
+
+/// Takes out of clap's message what was typed, where that may be a secret in a wrong place: only what is as short as the
+/// words and numbers that belong on a command line is repeated.
+fn hide_secrets(error: &mut clap::Error) {
+    const LONGEST: usize = 12;
+    let may_be_secret = |text: &str| text.chars().count() > LONGEST;
+    for kind in [ContextKind::InvalidValue, ContextKind::InvalidSubcommand, ContextKind::InvalidArg] {
+        let Some(ContextValue::String(text)) = error.get(kind) else { continue };
+        // The name of an option: of one that there is, or perhaps mistyped. What follows its `=` is not in it.
+        let is_option = kind == ContextKind::InvalidArg
+            && (error.kind() != ErrorKind::UnknownArgument || (text.starts_with('-') && text.len() < 32));
+        if may_be_secret(text) && !is_option {
+            error.insert(kind, ContextValue::String("…".to_owned()));
+            // Tips repeat it.
+            error.remove(ContextKind::Suggested);
+            error.remove(ContextKind::SuggestedSubcommand);
+            error.remove(ContextKind::SuggestedArg);
+        }
+    }
 }
 
 /// Prints the failure, if there was one, and gives the exit code.

@@ -8,6 +8,7 @@ mod changes;
 mod key_pair;
 mod look;
 mod questions;
+mod surroundings;
 
 use std::path::{Path, PathBuf};
 
@@ -17,6 +18,7 @@ use super::terminal::{Interrupts, is_interactive};
 use super::{CliError, Exit, Globals, editor};
 use crate::config::{self, DEFAULT_ENV_FILE, Document, EnvFile, Fault, Faults, ServerConfig, Settings};
 use answers::Answer;
+use look::Answered;
 
 pub(super) use key_pair::with_new;
 pub(super) use questions::confirm;
@@ -41,7 +43,8 @@ pub(super) struct Init {
     /// Make a new key pair, or take the one of `--set`, although the file has another
     #[arg(long)]
     replace_key: bool,
-    /// Ask Central whether it knows the server, and say what it answers
+    /// Ask Central whether it knows the server, and say what it answers: exit code 1 if it does not take it, 3 if it does
+    /// not answer
     #[arg(long)]
     check_central: bool,
 }
@@ -56,17 +59,24 @@ impl Init {
         let before = EnvFile::read(&self.env_file)?;
         let draft = self.draft(before.as_ref(), globals)?;
         let config = check(&self.env_file, &draft)?;
-        self.offer_look(&config, globals)?;
+        surroundings::check(&config, self.replace_key, !self.yes, globals)?;
+        let answer = self.offer_look(&config, globals)?;
         if self.write(before.as_ref(), &draft, &interrupts, globals)? {
             self.finish(&config, globals)?;
         }
-        Ok(Exit::Done)
+        match answer {
+            Some(Answered::No) if self.check_central => Ok(Exit::No),
+            Some(Answered::Nothing) if self.check_central => {
+                Err(CliError::failed("Central gave no answer that tells whether it knows this server"))
+            }
+            _ => Ok(Exit::Done),
+        }
     }
 
     /// The new file, not written yet.
     fn draft(&self, before: Option<&EnvFile>, globals: &Globals) -> Result<Document, CliError> {
         let start = before.map_or_else(template, |file| Ok(file.document.clone()))?;
-        let (draft, faults) = answers::apply(&self.set, &start, globals)?;
+        let (draft, faults) = answers::apply(&self.set, &start)?;
         if self.yes {
             let draft = answers::from_environment(&draft);
             let draft = key_pair::settle(&start, draft, self.replace_key, None)?;
@@ -80,10 +90,11 @@ impl Init {
         key_pair::settle(&start, draft, self.replace_key, Some(&questions))
     }
 
-    fn offer_look(&self, config: &ServerConfig, globals: &Globals) -> Result<(), CliError> {
+    /// What Central answers, if it is asked.
+    fn offer_look(&self, config: &ServerConfig, globals: &Globals) -> Result<Option<Answered>, CliError> {
         let wanted =
             self.check_central || (!self.yes && confirm(globals, "Ask Central whether it knows this server?", true)?);
-        if wanted { look::at_central(config, globals) } else { Ok(()) }
+        if wanted { look::at_central(config, globals).map(Some) } else { Ok(None) }
     }
 
     /// Replaces the file, after showing what changes; whether it did.

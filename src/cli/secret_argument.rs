@@ -13,26 +13,29 @@ use crate::secret::Secret;
 /// The longest secret that is read, in bytes.
 const MAX_SECRET_BYTES: u64 = 64 * 1024;
 
-/// `-` for standard input (asked for without an echo on a terminal), `@FILE` for a file, anything else for itself.
+/// `-` for standard input (asked for without an echo on a terminal), `@FILE` for a file. The secret itself is no argument.
 #[derive(Debug, Clone)]
 pub enum SecretArgument {
     /// The first line of standard input; the rest of it stays to be read.
     Stdin,
     /// What a file holds, without a new line at its end.
     File(PathBuf),
-    /// The text itself. A command that does not want secrets on its command line refuses it.
-    Literal(Secret),
+    /// The text itself, from the environment.
+    Environment(Secret),
 }
 
 impl FromStr for SecretArgument {
-    type Err = std::convert::Infallible;
+    type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Ok(match text.strip_prefix('@') {
-            _ if text == "-" => Self::Stdin,
-            Some(path) => Self::File(path.into()),
-            None => Self::Literal(Secret::new(text.to_owned())),
-        })
+        match text.strip_prefix('@') {
+            _ if text == "-" => Ok(Self::Stdin),
+            Some(path) => Ok(Self::File(path.into())),
+            None => {
+                Err("a secret does not belong on the command line, where others can read it: give `-` for standard \
+                         input, or `@FILE`")
+            }
+        }
     }
 }
 
@@ -45,13 +48,13 @@ impl SecretArgument {
     /// The secret that the environment variable `name` holds, if it is set and not empty.
     pub fn from_environment(name: &str) -> Option<Self> {
         let value = ProcessEnvironment::current().value(name)?.clone().into_string().ok()?;
-        (!value.is_empty()).then(|| Self::Literal(Secret::new(value)))
+        (!value.is_empty()).then(|| Self::Environment(Secret::new(value)))
     }
 
     /// The secret, called `name` in questions and errors.
     pub fn read(&self, name: &str) -> Result<Secret, CliError> {
         let secret = match self {
-            Self::Literal(secret) => Ok(secret.clone()),
+            Self::Environment(secret) => Ok(secret.clone()),
             Self::Stdin if io::stdin().is_terminal() => ask(name),
             Self::Stdin => first_line(&mut io::stdin().lock()),
             // A pipe as shells make them for `@<(command)` is as good as a file.
@@ -67,7 +70,7 @@ impl SecretArgument {
     fn unreadable(&self, name: &str, error: &io::Error) -> CliError {
         let place = match self {
             Self::File(path) => format!("`{}`", path.display()),
-            Self::Stdin | Self::Literal(_) => "standard input".to_owned(),
+            Self::Stdin | Self::Environment(_) => "standard input".to_owned(),
         };
         CliError::usage(format!("could not read the {name} from {place}: {error}"))
     }
@@ -102,7 +105,7 @@ mod tests {
     use super::*;
 
     fn read(argument: &str) -> Result<String, CliError> {
-        let Ok(argument) = argument.parse::<SecretArgument>();
+        let argument = argument.parse::<SecretArgument>().map_err(CliError::usage)?;
         argument.read("token").map(|secret| secret.reveal().to_owned())
     }
 
@@ -111,7 +114,7 @@ mod tests {
         let file = tempfile::NamedTempFile::new().expect("a file");
         std::fs::write(file.path(), "v4.public.x\r\n").expect("a file");
         assert_eq!(read(&format!("@{}", file.path().display())).expect("a secret"), "v4.public.x");
-        assert_eq!(read("v4.public.y").expect("a secret"), "v4.public.y");
+        assert!(read("v4.public.y").is_err());
         assert!(read("@/nowhere/at/all").is_err() && read("").is_err());
     }
 
@@ -146,7 +149,7 @@ mod tests {
 
     #[test]
     fn an_argument_does_not_print_its_secret() {
-        let Ok(argument) = "v4.public.x".parse::<SecretArgument>();
+        let argument = SecretArgument::Environment(Secret::new("v4.public.x".to_owned()));
         assert!(!format!("{argument:?}").contains("public"));
     }
 }

@@ -177,10 +177,6 @@ impl VerifyChain {
 
     fn token_secret(&self) -> Result<Option<crate::secret::Secret>, CliError> {
         let argument = match &self.token {
-            Some(SecretArgument::Literal(_)) => {
-                return Err(CliError::usage("a token does not belong on the command line, where others can read it")
-                    .hint("give `--token -` (standard input), `--token @FILE`, or set COMS_TOKEN"));
-            }
             Some(given) => Some(given.clone()),
             None if self.manifest.is_some() => SecretArgument::from_environment("COMS_TOKEN"),
             None => None,

@@ -3,6 +3,7 @@
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use socket2::SockRef;
 use tokio::net::{TcpListener, TcpSocket};
 
 /// How many connections may wait to be accepted: thousands come at once when a network comes back. The system may
@@ -26,6 +27,10 @@ pub fn listen(host: Option<IpAddr>, port: u16) -> io::Result<TcpListener> {
 
 fn bind(host: IpAddr, port: u16) -> io::Result<TcpListener> {
     let socket = if host.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    if host == IpAddr::V6(Ipv6Addr::UNSPECIFIED) {
+        // For IPv4 as well, whatever the system's default is (`net.ipv6.bindv6only`).
+        SockRef::from(&socket).set_only_v6(false)?;
+    }
     // So that a restart need not wait until the system has forgotten the old connections.
     #[cfg(unix)]
     socket.set_reuseaddr(true)?;

@@ -2,8 +2,8 @@
 
 use std::str::FromStr;
 
+use crate::cli::CliError;
 use crate::cli::secret_argument::SecretArgument;
-use crate::cli::{CliError, Globals};
 use crate::config::table::{self, DefaultValue, SETTINGS, Setting};
 use crate::config::{Document, Fault, ProcessEnvironment, cut, nearest};
 use crate::secret::Secret;
@@ -32,30 +32,24 @@ impl FromStr for Answer {
 }
 
 impl Answer {
-    fn value(&self, globals: &Globals) -> Result<Secret, CliError> {
+    fn value(&self) -> Result<Secret, CliError> {
         if !self.setting.secret || self.value.reveal().is_empty() {
             return Ok(self.value.clone());
         }
-        let Ok(argument) = self.value.reveal().parse::<SecretArgument>();
-        if matches!(argument, SecretArgument::Literal(_)) {
-            let name = self.setting.name;
-            globals.warn(format!(
-                "others on this machine can read `{name}` in the command line; `--set {name}=@FILE` keeps it to yourself"
-            ));
-        }
-        argument.read(self.setting.name)
+        let name = self.setting.name;
+        let argument = self.value.reveal().parse::<SecretArgument>().map_err(|why| {
+            CliError::usage(why)
+                .hint(format!("`--set {name}=@FILE` takes it from a file, `--set {name}=-` from standard input"))
+        })?;
+        argument.read(name)
     }
 }
 
 /// `document` with the answers that are right, and the faults of the others.
-pub(super) fn apply(
-    answers: &[Answer],
-    document: &Document,
-    globals: &Globals,
-) -> Result<(Document, Vec<Fault>), CliError> {
+pub(super) fn apply(answers: &[Answer], document: &Document) -> Result<(Document, Vec<Fault>), CliError> {
     let (mut document, mut faults) = (document.clone(), Vec::new());
     for answer in answers {
-        let (setting, value) = (answer.setting, answer.value(globals)?);
+        let (setting, value) = (answer.setting, answer.value()?);
         let text = value.reveal();
         match setting.kind.check(text) {
             Err(wrong) if !text.is_empty() => faults.push(Fault::Invalid {
