@@ -330,3 +330,33 @@ fn an_adoption_that_is_killed_at_any_moment_leaves_the_old_database_or_the_new_o
     }
     assert!(before > 0 && after > 0, "no kill came in the middle: {before} before, {after} after");
 }
+
+#[test]
+fn an_export_of_it_verifies_as_the_database_does_and_shows_its_hashes() {
+    for (name, broken, length) in DATABASES {
+        let home = home(name);
+        assert_eq!(home.run(&["adopt", "old.db", "-o", "new.db", "-q"]).code, Some(0));
+        assert_eq!(home.run(&["export", "-q", "--db", "new.db", "-o", "all.jsonl"]).code, Some(0));
+        let verify = |source: &[&str]| {
+            let run = home.run(&[&["verify-chain", "--no-state", "--json"], source].concat());
+            let report: serde_json::Value = serde_json::from_str(&run.stdout).expect("a report");
+            (run.code, report["verdict"].clone(), report["breaks"].clone(), report["notes"].clone())
+        };
+        let from_export = verify(&["--export", "all.jsonl"]);
+        assert_eq!(from_export, verify(&["--db", "new.db"]), "{name}");
+        assert_eq!(from_export.0, Some(i32::from(broken.is_some())), "{name}");
+        assert!(from_export.3.to_string().contains("adopted messages"), "{name}: {}", from_export.3);
+        let text = home.read("all.jsonl");
+        assert!(text.contains(&format!(r#""adopted_length":{length}"#)), "{name}");
+        // A hash that is shown, of a message that shows that of its entry.
+        let (start, _) = text.match_indices(r#""chain_hash":""#).nth(1).expect("a second message");
+        let place = start + r#""chain_hash":""#.len();
+        let other = if text.as_bytes()[place] == b'A' { "B" } else { "A" };
+        let mut flipped = text.clone();
+        flipped.replace_range(place..=place, other);
+        home.write("flipped.jsonl", &flipped);
+        if name == "clean-500" {
+            assert_eq!(verify(&["--export", "flipped.jsonl"]).0, Some(1), "{name}");
+        }
+    }
+}

@@ -143,7 +143,7 @@ pub struct ExportMessage {
     pub chain_index: ChainIndex,
     /// The hash that clients are shown, in standard base64.
     pub chain_hash: String,
-    /// The first entry that covers it, where that is not `chain_index`.
+    /// The first entry that covers it, where `chain_index` and `chain_hash` are not its index and hash.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entry: Option<ChainIndex>,
     /// The entry of its latest edit or its deletion; left out when there is none.

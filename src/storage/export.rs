@@ -31,6 +31,8 @@ pub struct ExportedMessage {
     pub row: MessageRow,
     /// The first entry that covers it.
     pub entry: ChainIndex,
+    /// Whether the index and hash that it shows are another entry's, as those of some adopted messages are.
+    pub shows_another: bool,
     /// The entries of its earlier versions, as `row.versions` lists those.
     pub version_entries: Vec<Option<ChainIndex>>,
 }
@@ -85,7 +87,7 @@ impl Database {
         while let Some(row) = rows.next().map_err(StorageError::from)? {
             let entry = self.exported_entry(row, before)?;
             before = Some((entry.index, entry.hash));
-            if let Some(message) = self.message_created_by(entry.index, row)? {
+            if let Some(message) = self.message_created_by(&entry, row)? {
                 each(ExportItem::Message(Box::new(message)))?;
             }
             each(ExportItem::Entry(entry))?;
@@ -104,8 +106,8 @@ impl Database {
         Ok(self.connection.query_row(&sql, params_from_iter(parameters), |row| row.get(0))?)
     }
 
-    fn message_created_by(&self, entry: ChainIndex, row: &Row<'_>) -> Result<Option<ExportedMessage>, StorageError> {
-        if row.get::<_, Option<u64>>(12)? != Some(entry.0) {
+    fn message_created_by(&self, entry: &ChainRow, row: &Row<'_>) -> Result<Option<ExportedMessage>, StorageError> {
+        if row.get::<_, Option<u64>>(12)? != Some(entry.index.0) {
             return Ok(None);
         }
         let row = self.message_row(row)?;
@@ -116,7 +118,8 @@ impl Database {
             let entries = statement.query_map([row.key.0], |row| Ok(row.get::<_, Option<u64>>(0)?.map(ChainIndex)))?;
             version_entries = entries.collect::<Result<_, _>>()?;
         }
-        Ok(Some(ExportedMessage { row, entry, version_entries }))
+        let shows_another = (row.chain_index, row.chain_hash) != (entry.index, entry.hash);
+        Ok(Some(ExportedMessage { row, entry: entry.index, shows_another, version_entries }))
     }
 
     /// Reads the entry of a row; `before` is the one that was read before it.

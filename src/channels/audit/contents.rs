@@ -40,8 +40,7 @@ pub(super) fn check(
 /// What to say of `count` messages from before an adoption.
 pub fn adopted_times(count: u64) -> String {
     format!(
-        "adopted messages, whose times and shown hashes are as the Go reference server left them and were not compared with \
-         entries: {count}"
+        "adopted messages, whose times are as the Go reference server left them and were not compared with entries: {count}"
     )
 }
 

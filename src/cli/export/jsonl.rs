@@ -9,7 +9,6 @@ use super::output::Output;
 use super::{Contents, Format};
 use crate::channels::entry_of;
 use crate::channels::export_format::{ExportChannel, ExportFooter, ExportLine, ExportMessage, write_entry};
-use crate::ids::ChainIndex;
 use crate::storage::{ChainRow, ChannelRow, ExportedMessage};
 
 pub(super) struct JsonLines {
@@ -63,7 +62,7 @@ fn channel_line(row: &ChannelRow) -> ExportChannel {
 }
 
 fn message_line(message: ExportedMessage) -> ExportMessage {
-    let ExportedMessage { row, entry, version_entries } = message;
+    let ExportedMessage { row, entry, shows_another, version_entries } = message;
     ExportMessage {
         id: row.id,
         channel_id: row.channel_id,
@@ -77,7 +76,7 @@ fn message_line(message: ExportedMessage) -> ExportMessage {
         updated_at: row.updated_at.to_string(),
         chain_index: row.chain_index,
         chain_hash: BASE64.encode(row.chain_hash),
-        entry: Some(entry).filter(|entry: &ChainIndex| *entry != row.chain_index),
+        entry: shows_another.then_some(entry),
         latest_chain_index: row.latest_entry,
     }
 }

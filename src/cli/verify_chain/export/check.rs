@@ -29,7 +29,8 @@ use crate::time::Timestamp;
 struct Created {
     entry: ChainIndex,
     time: Option<Timestamp>,
-    chain_hash: String,
+    /// The hash of that entry as it is shown; `None` for an adopted message that shows another.
+    chain_hash: Option<String>,
 }
 
 /// The lines that came.
@@ -172,7 +173,7 @@ impl ExportCheck {
         self.created = Some(Created {
             entry: first,
             time: times.map(|times| times.created).filter(|_| !is_adopted),
-            chain_hash: if is_adopted { String::new() } else { message.chain_hash.clone() },
+            chain_hash: Some(message.chain_hash.clone()).filter(|_| message.entry.is_none()),
         });
         // What was adopted has times of its own.
         let changed = times.map(|times| times.updated).filter(|_| latest != first && latest.0 >= adopted_length);
@@ -262,7 +263,7 @@ impl ExportCheck {
             let detail = format!("message {id} shows another time of its creation than this entry has");
             self.note(Break::at(index, BreakKind::Timestamp, detail));
         }
-        if index.0 >= self.adopted_length() && created.chain_hash != BASE64.encode(entry.hash.0) {
+        if created.chain_hash.is_some_and(|hash| hash != BASE64.encode(entry.hash.0)) {
             let detail = format!("message {id} shows another hash than this entry has");
             self.note(Break::at(index, BreakKind::Content, detail));
         }
