@@ -45,6 +45,7 @@ fn measure(group: u64) -> Result<(u64, Duration, u64), Box<dyn Error>> {
     let start = Instant::now();
     while start.elapsed() < ROW && count < MOST {
         store.begin()?;
+        let mut batch = store.batch();
         for _ in 0..group {
             let now: Timestamp = clock.now();
             let content = format!("message {count:8} with some words that people use every day, ok");
@@ -59,10 +60,11 @@ fn measure(group: u64) -> Result<(u64, Duration, u64), Box<dyn Error>> {
             };
             let user_id = UserId::from_bytes([u8::try_from(count % 16)?; 16]);
             let client_id = Some(Uuid::now_v7());
-            store.apply(&Change::Created { message_id, channel, user_id, content, client_id }, &row)?;
+            batch.apply(&Change::Created { message_id, channel, user_id, content, client_id }, &row)?;
             prev_hash = entry.hash;
             count += 1;
         }
+        drop(batch);
         store.commit()?;
         store.tend_log()?;
     }

@@ -5,7 +5,7 @@ use super::policy::{Deed, permit};
 use crate::ids::{MessageId, UserId};
 use crate::logchain::ContentHash;
 use crate::protocol::{Action, Create, Delete, Edit, Reason, Refusal};
-use crate::storage::{Change, DELETED_CONTENT, Database, StorageError, Stored, Target};
+use crate::storage::{Batch, Change, DELETED_CONTENT, Database, StorageError, Stored, Target};
 
 /// How often a message can be edited.
 const MAX_EDITS: u32 = 50;
@@ -20,19 +20,19 @@ pub(super) enum Decision {
     Refused(Refusal),
 }
 
-/// Decides on `action` of `user_id`, by what `database` holds inside the writer's transaction. `new_id` makes the id of a
+/// Decides on `action` of `user_id`, by what is stored when the writer's `batch` comes to it. `new_id` makes the id of a
 /// new message.
 pub(super) fn decide(
-    database: &Database,
+    batch: &mut Batch<'_>,
     directory: &Directory,
     user_id: UserId,
     action: Action,
     new_id: impl FnOnce() -> MessageId,
 ) -> Result<Decision, StorageError> {
     let decided = match action {
-        Action::Create(create) => decide_create(database, directory, user_id, create, new_id)?,
-        Action::Edit(edit) => decide_edit(database, directory, user_id, edit)?,
-        Action::Delete(delete) => decide_delete(database, directory, user_id, delete)?,
+        Action::Create(create) => decide_create(batch, directory, user_id, create, new_id)?,
+        Action::Edit(edit) => decide_edit(batch.database(), directory, user_id, edit)?,
+        Action::Delete(delete) => decide_delete(batch.database(), directory, user_id, delete)?,
     };
     Ok(decided.unwrap_or_else(Decision::Refused))
 }
@@ -41,7 +41,7 @@ pub(super) fn decide(
 type Decided = Result<Result<Decision, Refusal>, StorageError>;
 
 fn decide_create(
-    database: &Database,
+    batch: &mut Batch<'_>,
     directory: &Directory,
     user_id: UserId,
     create: Create,
@@ -56,7 +56,7 @@ fn decide_create(
     }
     let content_hash = ContentHash::of(&content);
     if let Some(client_id) = client_id
-        && let Some(stored) = database.earlier_create(client_id, user_id, key, content_hash.0)?
+        && let Some(stored) = batch.earlier_create(client_id, user_id, key, content_hash.0)?
     {
         return Ok(Ok(Decision::StoredBefore(stored)));
     }

@@ -7,6 +7,7 @@
 mod availability;
 mod clock_watch;
 mod queue;
+mod transaction;
 mod work;
 
 use std::sync::Arc;

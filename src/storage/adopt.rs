@@ -94,8 +94,9 @@ impl WriteStore {
 
     /// Stores a message with its earlier versions, and indexes its text.
     pub fn adopt_message(&mut self, message: &AdoptedMessage<'_>) -> Result<(), StorageError> {
-        let author = self.member(message.user_id)?;
-        let connection = &self.database.connection;
+        let mut batch = self.batch();
+        let author = batch.member(message.user_id)?;
+        let connection = &batch.database().connection;
         let mut statement = connection.prepare_cached(
             "INSERT INTO message (key, id, channel, author, content, created_at, entry, latest_entry, updated_at, \
              deleted_at, metadata) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
@@ -124,7 +125,7 @@ impl WriteStore {
                 .execute((message.row, index.0, hash))?;
         }
         if message.deleted_at.is_none() {
-            self.index(MessageKey(message.row), message.content)?;
+            batch.index(MessageKey(message.row), message.content)?;
         }
         Ok(())
     }

@@ -169,7 +169,7 @@ mod tests {
         let mut store = WriteStore::open(&lock).expect("a database");
         let trigger = "CREATE TRIGGER gone AFTER INSERT ON member BEGIN DELETE FROM member; END";
         store.database.connection.execute_batch(trigger).expect("a trigger");
-        let member = store.member(crate::ids::UserId::from_bytes([1; 16])).expect("a member");
+        let member = store.batch().member(crate::ids::UserId::from_bytes([1; 16])).expect("a member");
         let count = |row: &rusqlite::Row<'_>| row.get::<_, i64>(0);
         let stored = store.database.connection.query_row("SELECT count(*) FROM member WHERE key = ?1", [member], count);
         assert_eq!(stored, Ok(1));

@@ -91,7 +91,7 @@ fn write(store: &mut WriteStore) {
         let (message_id, client_id) = (message_id(number), Uuid::from_u128(u128::from(number) * 0x9e37_79b9_7f4a_7c15));
         let user_id = UserId::from_bytes([u8::try_from(number % 7).expect("a small number"); 16]);
         store.begin().expect("a transaction");
-        assert_eq!(store.database().earlier_create(client_id, user_id, channel, [1; 32]).expect("a look"), None);
+        assert_eq!(store.batch().earlier_create(client_id, user_id, channel, [1; 32]).expect("a look"), None);
         let content = format!("message {number} about the weather and https://example.com/{number}");
         let change = Change::Created { message_id, channel, user_id, content, client_id: Some(client_id) };
         store.apply(&change, &row(index)).expect("stored");

@@ -9,19 +9,16 @@ use std::path::Path;
 use rusqlite::OptionalExtension as _;
 use uuid::Uuid;
 
+use super::batch::Batch;
 use super::channel::ChannelKey;
 use super::database::{Access, Database};
 use super::error::StorageError;
 use super::in_place::Files;
 use super::lock::DatabaseLock;
 use super::request::Sweep;
-use super::search_text::search_text;
 use crate::ids::{ChainIndex, MessageId, UserId};
 use crate::staged_file::StagedFile;
 use crate::time::Timestamp;
-
-/// How many people's keys are kept at hand; beyond that the memory of them starts anew.
-const MEMBERS_AT_HAND: usize = 10_000;
 
 /// What a deleted message says.
 pub const DELETED_CONTENT: &str = "[deleted]";
@@ -182,136 +179,19 @@ impl WriteStore {
         if self.database.connection.is_autocommit() { Ok(()) } else { self.execute("ROLLBACK") }
     }
 
+    /// The changes of the open transaction, or one that is a transaction of its own.
+    pub fn batch(&mut self) -> Batch<'_> {
+        Batch::new(&self.database, &mut self.members)
+    }
+
     /// Stores a change with its entry.
     pub fn apply(&mut self, change: &Change, entry: &EntryRow) -> Result<(), StorageError> {
-        let message = match change {
-            Change::Created { message_id, channel, user_id, content, client_id } => {
-                self.create(*message_id, *channel, *user_id, content, *client_id, entry)?
-            }
-            Change::Edited { message, content } => self.edit(*message, content, entry)?,
-            Change::Deleted { message } => self.delete(*message, entry)?,
-        };
-        self.database
-            .connection
-            .prepare_cached(
-                "INSERT INTO entry (idx, message, timestamp, content_hash, hash, signature) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-            )?
-            .execute((
-                entry.index.0,
-                message.0,
-                entry.timestamp.unix_ms(),
-                entry.content_hash,
-                entry.hash,
-                entry.signature,
-            ))?;
-        Ok(())
+        self.batch().apply(change, entry)
     }
 
     fn execute(&self, sql: &str) -> Result<(), StorageError> {
         self.database.connection.prepare_cached(sql)?.execute([])?;
         Ok(())
-    }
-
-    fn create(
-        &mut self,
-        message_id: MessageId,
-        channel: ChannelKey,
-        user_id: UserId,
-        content: &str,
-        client_id: Option<Uuid>,
-        entry: &EntryRow,
-    ) -> Result<MessageKey, StorageError> {
-        let author = self.member(user_id)?;
-        let connection = &self.database.connection;
-        let key = connection
-            .prepare_cached(
-                "INSERT INTO message (id, channel, author, content, created_at, entry) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-            )?
-            .insert((message_id.as_bytes(), channel.0, author, content, entry.timestamp.unix_ms(), entry.index.0))?;
-        if let Some(client_id) = client_id {
-            connection
-                .prepare_cached("INSERT INTO request (client_id, author, message) VALUES (?1, ?2, ?3)")?
-                .execute((client_id.as_bytes(), author, key))?;
-        }
-        self.index(MessageKey(key), content)?;
-        Ok(MessageKey(key))
-    }
-
-    fn edit(&self, message: MessageKey, content: &str, entry: &EntryRow) -> Result<MessageKey, StorageError> {
-        let connection = &self.database.connection;
-        let old: String = self.content(message)?;
-        connection
-            .prepare_cached(
-                "INSERT INTO version (message, number, entry, content) \
-                 SELECT key, (SELECT count(*) FROM version WHERE message = key), coalesce(latest_entry, entry), content \
-                 FROM message WHERE key = ?1",
-            )?
-            .execute([message.0])?;
-        connection
-            .prepare_cached("UPDATE message SET content = ?2, updated_at = ?3, latest_entry = ?4 WHERE key = ?1")?
-            .execute((message.0, content, entry.timestamp.unix_ms(), entry.index.0))?;
-        self.unindex(message, &old)?;
-        self.index(message, content)?;
-        Ok(message)
-    }
-
-    fn delete(&self, message: MessageKey, entry: &EntryRow) -> Result<MessageKey, StorageError> {
-        let connection = &self.database.connection;
-        let old: String = self.content(message)?;
-        connection.prepare_cached("DELETE FROM version WHERE message = ?1")?.execute([message.0])?;
-        connection
-            .prepare_cached(
-                "UPDATE message SET content = ?2, metadata = NULL, updated_at = ?3, deleted_at = ?3, latest_entry = ?4 \
-                 WHERE key = ?1",
-            )?
-            .execute((message.0, DELETED_CONTENT, entry.timestamp.unix_ms(), entry.index.0))?;
-        self.unindex(message, &old)?;
-        Ok(message)
-    }
-
-    fn content(&self, message: MessageKey) -> Result<String, StorageError> {
-        let connection = &self.database.connection;
-        let mut statement = connection.prepare_cached("SELECT content FROM message WHERE key = ?1")?;
-        Ok(statement.query_row([message.0], |row| row.get(0))?)
-    }
-
-    pub(super) fn index(&self, message: MessageKey, content: &str) -> Result<(), StorageError> {
-        self.database
-            .connection
-            .prepare_cached("INSERT INTO search (rowid, text) VALUES (?1, ?2)")?
-            .execute((message.0, search_text(content)))?;
-        Ok(())
-    }
-
-    fn unindex(&self, message: MessageKey, content: &str) -> Result<(), StorageError> {
-        self.database
-            .connection
-            .prepare_cached("INSERT INTO search (search, rowid, text) VALUES ('delete', ?1, ?2)")?
-            .execute((message.0, search_text(content)))?;
-        Ok(())
-    }
-
-    pub(super) fn member(&mut self, user_id: UserId) -> Result<i64, StorageError> {
-        if let Some(key) = self.members.get(&user_id) {
-            return Ok(*key);
-        }
-        let connection = &self.database.connection;
-        let found = connection
-            .prepare_cached("SELECT key FROM member WHERE user_id = ?1")?
-            .query_row([user_id.as_bytes()], |row| row.get(0))
-            .optional()?;
-        let key = match found {
-            Some(key) => key,
-            None => {
-                connection.prepare_cached("INSERT INTO member (user_id) VALUES (?1)")?.insert([user_id.as_bytes()])?
-            }
-        };
-        if self.members.len() >= MEMBERS_AT_HAND {
-            self.members.clear();
-        }
-        self.members.insert(user_id, key);
-        Ok(key)
     }
 }
 
@@ -360,28 +240,6 @@ impl Database {
             })
         });
         Ok(target.optional()?)
-    }
-
-    /// The message that `user_id` created lately (see [`WriteStore::forget_requests`]) with the same `client_id` and channel,
-    /// and content of this hash.
-    pub fn earlier_create(
-        &self,
-        client_id: Uuid,
-        user_id: UserId,
-        channel: ChannelKey,
-        content_hash: [u8; 32],
-    ) -> Result<Option<Stored>, StorageError> {
-        // The hash of its creation's entry is compared, not its text, which may have been edited or deleted since.
-        let mut statement = self.connection.prepare_cached(
-            "SELECT m.id, m.entry FROM request r JOIN member u ON u.key = r.author \
-             JOIN message m ON m.key = r.message JOIN entry e ON e.idx = m.entry \
-             WHERE r.client_id = ?1 AND u.user_id = ?2 AND m.channel = ?3 AND e.content_hash = ?4 \
-             ORDER BY r.message DESC LIMIT 1",
-        )?;
-        let stored = statement.query_row((client_id.as_bytes(), user_id.as_bytes(), channel.0, content_hash), |row| {
-            Ok(Stored { message_id: MessageId::from_bytes(row.get(0)?), chain_index: ChainIndex(row.get(1)?) })
-        });
-        Ok(stored.optional()?)
     }
 }
 

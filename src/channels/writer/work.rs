@@ -7,13 +7,13 @@ use tokio::sync::watch;
 use super::availability::Availability;
 use super::clock_watch::ClockWatch;
 use super::queue::PendingCommands;
+use super::transaction::{Told, Transacted, Transaction};
 use super::{Command, Outcome, Outlet, WriterOptions, WriterState};
-use crate::channels::decide::{Decision, decide};
-use crate::channels::stored_chain::{head_of, row_of};
-use crate::ids::{ChainIndex, IdSequence, UserId};
-use crate::logchain::{Entry, Head};
-use crate::protocol::{Action, Answer, EventBody, Reason, Refusal};
-use crate::storage::{Change, StorageError, WriteStore, room_for};
+use crate::channels::stored_chain::head_of;
+use crate::ids::IdSequence;
+use crate::logchain::Head;
+use crate::protocol::{Answer, Reason, Refusal};
+use crate::storage::{StorageError, WriteStore, room_for};
 use crate::time::Timestamp;
 
 /// The most commands that share a transaction; more would make the first ones wait.
@@ -221,69 +221,26 @@ impl<O> Work<O> {
         commands: &mut impl Iterator<Item = Command<R>>,
         replies: &mut Vec<R>,
     ) -> Result<(Tip, Vec<Told>), StorageError> {
-        let (mut tip, mut results) = (self.tip, Vec::new());
-        let now = self.now();
+        let (now, mut results) = (self.now(), Vec::new());
         self.store.begin()?;
+        let mut transaction = Transaction::new(self.store.batch(), &self.options, &mut self.ids, self.tip.head, now);
         for Command { user_id, action, reply, .. } in commands {
             replies.push(reply);
-            results.push(self.carry_out(user_id, action, now, &mut tip)?);
+            results.push(transaction.carry_out(user_id, action)?);
         }
+        let Transacted { head, creates, deletes } = transaction.end();
         self.store.commit()?;
-        Ok((tip, results))
+        self.unswept += creates;
+        if deletes > 0 {
+            self.wipe_due.get_or_insert_with(|| Instant::now() + WIPE_INTERVAL);
+        }
+        let timestamp = if head == self.tip.head { self.tip.timestamp } else { now };
+        Ok((Tip { head, timestamp }, results))
     }
 
     /// The time for what happens now; it does not go back where the system's clock does.
     fn now(&self) -> Timestamp {
         self.options.clock.now().max(self.tip.timestamp)
-    }
-
-    fn carry_out(
-        &mut self,
-        user_id: UserId,
-        action: Action,
-        now: Timestamp,
-        tip: &mut Tip,
-    ) -> Result<Told, StorageError> {
-        let ids = &mut self.ids;
-        let new_id = || ids.next(now).into();
-        let decision = decide(self.store.database(), &self.options.directory, user_id, action, new_id)?;
-        let (change, message_id, content_hash) = match decision {
-            Decision::Refused(refusal) => return Ok((None, Answer::Refused(refusal))),
-            Decision::StoredBefore(stored) => {
-                let answer = Answer::Created { id: stored.message_id, chain_index: stored.chain_index };
-                return Ok((None, answer));
-            }
-            Decision::Store { change, message_id, content_hash } => (change, message_id, content_hash),
-        };
-        let index = ChainIndex(tip.head.length);
-        let entry = Entry::sign(&self.options.key, index, message_id, now, tip.head.hash, content_hash);
-        self.store.apply(&change, &row_of(&entry))?;
-        *tip = Tip { head: Head { length: index.0 + 1, hash: entry.hash }, timestamp: now };
-        match change {
-            Change::Created { .. } => self.unswept += 1,
-            Change::Edited { .. } => {}
-            Change::Deleted { .. } => {
-                self.wipe_due.get_or_insert_with(|| Instant::now() + WIPE_INTERVAL);
-            }
-        }
-        Ok(self.tell(change, &entry))
-    }
-
-    /// What is told of a stored change.
-    fn tell(&self, change: Change, entry: &Entry) -> Told {
-        let (id, chain_index, at) = (entry.message_id, entry.index, entry.timestamp);
-        match change {
-            Change::Created { user_id, content, channel, .. } => {
-                let channel_id = self.options.directory.id_of(channel);
-                let event = EventBody::Created { id, channel_id, user_id, content, chain_index, created_at: at };
-                (Some(event), Answer::Created { id, chain_index })
-            }
-            Change::Edited { content, .. } => {
-                let event = EventBody::Edited { message_id: id, content, edited_at: at, chain_index };
-                (Some(event), Answer::Edited)
-            }
-            Change::Deleted { .. } => (Some(EventBody::Deleted { message_id: id, chain_index }), Answer::Deleted),
-        }
     }
 
     /// Drops the open transaction after `error`, for which `room` bytes were to be written. Returns whether the writer can
@@ -364,9 +321,6 @@ impl<O> Work<O> {
         Ok(())
     }
 }
-
-/// What everyone is told of a command, if anything, and what the one who sent it is.
-type Told = (Option<EventBody>, Answer);
 
 enum Waited<R> {
     Command(Box<Command<R>>),
