@@ -44,6 +44,7 @@ mod log_chain;
 mod open_files;
 mod presence;
 mod properties;
+mod protocol_examples;
 mod reasons;
 mod replay;
 mod sandbox;
