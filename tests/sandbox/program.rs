@@ -168,6 +168,11 @@ impl Chat {
         Self::running(Running::start(coms().arg("chat").args(arguments)))
     }
 
+    /// One whose token is in its environment.
+    pub(crate) fn start_with_token(token: &str, arguments: &[&str]) -> Self {
+        Self::running(Running::start(coms().arg("chat").args(arguments).env("COMS_TOKEN", token)))
+    }
+
     /// One that writes its notes into `notes`.
     pub(crate) fn noting(arguments: &[&str], notes: File) -> Self {
         Self::running(Running::start_logging(coms().arg("chat").args(arguments), notes))

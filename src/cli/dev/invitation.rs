@@ -49,7 +49,10 @@ impl Invitation {
         let people = NAMES.map(|name| {
             let joined = central.join(&config.identity.server_id, person(name, &config.identity.server_id));
             let token = joined.token.reveal().to_owned();
-            let command = format!("{program} chat {server_url} --token {token}");
+            // Central gives the token: on a command line others could read it.
+            let (server, user) = (config.identity.server_id.as_str(), joined.user_id);
+            let command =
+                format!("{program} chat {server_url} --join {} --server {server} --user {user}", central.url());
             Person { name, user_id: joined.user_id, token, expires_at: joined.expires_at, command }
         });
         Self {
