@@ -307,11 +307,6 @@ async fn those_who_read_are_told_that_the_server_stops() {
     let mut stream = ask(&server.address, "", true).await;
     assert_eq!(status(&mut stream).await, 200);
     server.terminate();
-    // It is there for as long as that takes: this comes over further connections.
-    let mut answers = 0;
-    while answers < 3 {
-        answers += i32::from(http(&server.address, "GET /health", &[]).await.status == 503);
-    }
     let mut rest = Vec::new();
     in_time("the end", stream.read_to_end(&mut rest)).await.ok();
     let end = String::from_utf8_lossy(&rest[rest.len().saturating_sub(40)..]).into_owned();
