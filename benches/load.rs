@@ -1,7 +1,7 @@
 //! What the server bears: the rows of `docs/performance.md`, measured from outside with the protocol's load generator.
 //!
-//! `cargo bench --bench load -- --load PROGRAM` starts a server of this release for each row, on a new database on the
-//! disk, and prints one row of a table for each. The generator shares the processor with it. `--runs N` measures each row
+//! `cargo bench --bench load -- --load PROGRAM` starts a server of this release for each run, on a new database on the
+//! disk, and prints the first table of that page. The generator shares the processor with it. `--runs N` measures each row
 //! N times (3 if not told) and prints the median run; `--only WORD` measures the rows with WORD in them.
 
 use std::error::Error;
@@ -65,6 +65,8 @@ fn main() -> Outcome<()> {
     let Some(load) = option("--load").map(PathBuf::from) else {
         return Err("say which load generator: cargo bench --bench load -- --load PROGRAM".into());
     };
+    say(&machine())?;
+    say("| load | measured |\n|---|---|")?;
     for row in ROWS.iter().filter(|row| row.work.contains(only)) {
         let measured = (0..runs).map(|_| Server::start(&load)?.load(row.work)).collect::<Outcome<Vec<_>>>()?;
         say(&format!("| `{}` | {} |", row.work, shown(median(measured, row.order)?, row.shown)))?;
@@ -75,7 +77,17 @@ fn main() -> Outcome<()> {
     if "million".contains(only) {
         million(&load, runs)?;
     }
-    Ok(())
+    say(&machine())
+}
+
+/// What measures, and what else it has to do: a busy machine needs more processor time for the same work.
+fn machine() -> String {
+    let read = |path| std::fs::read_to_string(path).unwrap_or_default();
+    let (cpus, waiting) = (read("/proc/cpuinfo"), read("/proc/loadavg"));
+    let model = cpus.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or(": unknown");
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    let waiting = waiting.split(' ').next().unwrap_or_default();
+    format!("\n{cores} cores, {}, load average {waiting}\n", model.trim_start_matches(['\t', ' ', ':']))
 }
 
 /// What a message takes on the disk, with its entry, its index, and all else that the server keeps.

@@ -1,4 +1,4 @@
-//! How long searches take in a database of a million messages: `cargo bench --bench search`.
+//! How long searches, pages of history and exports take with a database of a million messages: `cargo bench --bench search`.
 //!
 //! The database is made at the first run, in `target/tmp`, of words whose frequencies follow Zipf's law as those of
 //! languages do: the word of rank r is said about 1/r as often as the most common one. `COMS_BENCH_MESSAGES` is how many
@@ -8,6 +8,7 @@
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use coms::channels::parse_query;
@@ -35,7 +36,9 @@ fn main() {
         generate(&path, messages);
     }
     let database = Database::open(&path, Access::ReadOnly).expect("the database");
-    println!("{messages} messages, {QUERIES} different queries each");
+    println!(
+        "\n{messages} messages, {QUERIES} different queries each\n\n| | median | 95% | longest |\n|---|---|---|---|"
+    );
     let mut random = Random(1);
     let mut ordinary = || word(ORDINARY.start + random.below(ORDINARY.len()));
     measure(&database, "two ordinary words", SearchOrder::Newest, || format!("{} {}", ordinary(), ordinary()));
@@ -57,6 +60,7 @@ fn main() {
     measure(&database, "a prefix of two letters", SearchOrder::Newest, || format!("{}*", &ordinary()[..2]));
     measure(&database, "nothing but a word that must not be there", SearchOrder::Newest, || format!("-{}", ordinary()));
     history(&database);
+    export(&path);
 }
 
 fn measure(database: &Database, what: &str, order: SearchOrder, mut query: impl FnMut() -> String) {
@@ -77,10 +81,8 @@ fn measure(database: &Database, what: &str, order: SearchOrder, mut query: impl 
             start.elapsed()
         })
         .collect();
-    report(what, &mut times);
-    if timed_out > 0 {
-        println!("    {timed_out} of them ended after 250 ms");
-    }
+    let note = if timed_out > 0 { format!(" ({timed_out} of them ended after 250 ms)") } else { String::new() };
+    report(&format!("{what}{note}"), &mut times);
 }
 
 fn history(database: &Database) {
@@ -110,10 +112,38 @@ fn history(database: &Database) {
     page("anywhere", &mut || Span::Before(keys[random.below(keys.len())]));
 }
 
+/// Has the program export everything in each format, three times each.
+fn export(database: &Path) {
+    println!("\n| format | seconds | written |\n|---|---|---|");
+    for format in ["jsonl", "csv", "html"] {
+        let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a directory");
+        let mut seconds: Vec<_> = (0..3)
+            .map(|run| {
+                let start = Instant::now();
+                let mut program = Command::new(env!("CARGO_BIN_EXE_coms"));
+                program.args(["export", "-q", "--format", format, "--db"]).arg(database);
+                program.arg("-o").arg(folder.path().join(run.to_string())).stdin(Stdio::null());
+                assert!(program.status().expect("it starts").success(), "no export");
+                start.elapsed().as_secs_f64()
+            })
+            .collect();
+        seconds.sort_by(f64::total_cmp);
+        println!("| {format} | {:.1} | {} MB |", seconds[1], bytes(&folder.path().join("0")) / 1_000_000);
+    }
+}
+
+/// How big a file is, or all files of a folder together.
+fn bytes(path: &Path) -> u64 {
+    if path.is_file() {
+        return path.metadata().expect("a file").len();
+    }
+    std::fs::read_dir(path).expect("a folder").map(|entry| bytes(&entry.expect("an entry").path())).sum()
+}
+
 fn report(what: &str, times: &mut [Duration]) {
     times.sort();
     let at = |share: usize| times[(times.len() - 1) * share / 100].as_secs_f64() * 1e3;
-    println!("{what}: median {:.2} ms, 95% {:.2} ms, longest {:.2} ms", at(50), at(95), at(100));
+    println!("| {what} | {:.2} ms | {:.2} ms | {:.2} ms |", at(50), at(95), at(100));
 }
 
 fn generate(path: &Path, messages: usize) {

@@ -33,7 +33,10 @@ fn main() -> Outcome<()> {
     let entries = before.iter().find_map(|argument| argument.parse().ok()).unwrap_or(1_000_000);
     let runs = after.get(1).map_or(Ok(3), |runs| runs.parse())?;
     let site = Site::new(entries)?;
-    println!("{entries} entries, {} MB", fs::metadata(site.database())?.len() / 1_000_000);
+    println!(
+        "\n{entries} entries, {} MB\n\n| source | measured |\n|---|---|",
+        fs::metadata(site.database())?.len() / 1_000_000
+    );
     for (source, arguments) in [
         ("database", vec!["--db", "log.db"]),
         ("export", vec!["--export", "log.jsonl"]),
