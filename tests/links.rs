@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 /// Every document that people read.
 fn documents() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let files = |folder: PathBuf| fs::read_dir(folder).expect("a directory").map(|entry| entry.expect("an entry").path());
+    let files =
+        |folder: PathBuf| fs::read_dir(folder).expect("a directory").map(|entry| entry.expect("an entry").path());
     let is_document = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "md");
     files(root.to_owned()).chain(files(root.join("docs"))).filter(is_document).collect()
 }
@@ -95,8 +96,7 @@ fn a_link_that_leads_nowhere_is_noticed() {
     let text = "# One `two`, three\n## Again\n## Again\n[a](#one-two-three) `[code](nowhere.md)`\n```\n[b](nowhere.md)\n```\n\
                 [c](LICENSE) [d](docs/nowhere.md) [e](#nowhere), [f](docs/search.md#nowhere \"title\")\n[g]: nowhere.md\n\
                 [h](#again-1) <https://example.com> [i](https://example.com/nowhere)";
-    let faults: Vec<_> =
-        targets(text).iter().filter(|target| fault(&path, text, target).is_some()).cloned().collect();
+    let faults: Vec<_> = targets(text).iter().filter(|target| fault(&path, text, target).is_some()).cloned().collect();
     assert_eq!(faults, ["docs/nowhere.md", "#nowhere", "docs/search.md#nowhere", "nowhere.md"]);
 }
 
@@ -110,7 +110,8 @@ fn numbers(text: &str) -> HashSet<&str> {
 fn the_readme_has_no_figure_that_was_not_measured() {
     let read = |name: &str| fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).expect("a document");
     let (readme, page) = (read("README.md"), read("docs/performance.md"));
-    let paragraph = readme.split("\n- ").find(|item| item.contains("(docs/performance.md)")).expect("a link to the figures");
+    let paragraph =
+        readme.split("\n- ").find(|item| item.contains("(docs/performance.md)")).expect("a link to the figures");
     let claimed = numbers(paragraph);
     assert!(!claimed.is_empty(), "no figures in: {paragraph}");
     let unmeasured: Vec<_> = claimed.difference(&numbers(&page)).copied().collect();

@@ -35,6 +35,7 @@ mod kill;
 #[cfg(unix)]
 mod known_heads;
 mod layers;
+mod links;
 #[cfg(target_os = "linux")]
 mod liveness;
 #[cfg(target_os = "linux")]
