@@ -14,7 +14,7 @@ use coms::keys::PublicKey;
 use serde_json::{Value, json};
 
 use crate::support::chain::check_chain;
-use crate::support::client::{CREATE, Client, DELETE, EDIT, ERROR, SEARCH, SYNC};
+use crate::support::client::{CREATE, Client, EDIT, ERROR, SEARCH, SYNC};
 use crate::support::hold::Hold;
 use crate::support::process::{ServeProcess, Site};
 use crate::support::raw::http;
@@ -124,11 +124,10 @@ async fn a_full_disk_refuses_writes_and_nothing_else_and_recovers_by_itself() {
     confined.fill();
     let acknowledged = post_until_refused(&mut ada).await;
 
-    // Everything that changes something is refused, again and again; everything else goes on.
+    // What needs as much room is refused, again and again; a small change may still fit. Everything else goes on.
     for _ in 0..3 {
         let (t, d) = (EDIT, json!({ "message_id": first["id"], "content": "y".repeat(4_000) }));
         assert_unavailable(&ada.refused(t, d).await);
-        assert_unavailable(&ada.refused(DELETE, json!({ "message_id": first["id"] })).await);
     }
     assert_eq!(ada.refused(CREATE, json!({ "channel_id": "general" })).await["reason"], "missing_field");
     assert_eq!(ben.history(100).await.len(), 100.min(acknowledged as usize + 1));
